@@ -1,0 +1,11 @@
+//! Who is enrolled, and who is it: in memory, pure, exact.
+//!
+//! Useful for: 1:1 comparison, 1:N search over one collection's faces and users, similarity percents.
+//! Knows nothing of disk, HTTP or pictures.
+
+pub mod collection;
+pub mod ids;
+pub mod similarity;
+
+pub use collection::{Candidate, Collection, Search, UserCandidate};
+pub use ids::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};

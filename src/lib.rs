@@ -1,0 +1,21 @@
+//! Trombi: a self-hosted face recognition service that speaks Amazon Rekognition's API.
+//!
+//! The rooms, in reading order (ARCHITECTURE.md has the picture and the rules):
+//!
+//! - [`vision`]: picture bytes to embeddings; pure computation
+//! - [`models`]: the networks' files: catalogue, fetching, checksums, licences
+//! - [`gallery`]: who is enrolled, and who is it; in memory, pure
+//! - [`store`]: the data directory
+//! - [`policy`]: may this principal do this, and what is counted
+//! - [`operations`]: the API, one file per operation
+//! - [`protocol`]: HTTP, SigV4, AWS JSON 1.1
+//! - [`cli`]: one file per command
+
+pub mod cli;
+pub mod gallery;
+pub mod models;
+pub mod operations;
+pub mod policy;
+pub mod protocol;
+pub mod store;
+pub mod vision;

@@ -1,0 +1,21 @@
+//! `UntagResource`: removes tags of a collection.
+
+use super::OperationError;
+use super::Service;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// As on the wire.
+    pub resource_arn: String,
+    /// As on the wire.
+    pub keys: Vec<String>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {}
+
+pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
+    unimplemented!()
+}

@@ -1,0 +1,1 @@
+//! The bounded pool: one seat per core, a bounded queue before it.
