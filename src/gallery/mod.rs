@@ -4,6 +4,7 @@
 //! Knows nothing of disk, HTTP or pictures.
 
 pub mod collection;
+pub mod error_rates;
 pub mod ids;
 pub mod similarity;
 
