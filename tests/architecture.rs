@@ -18,12 +18,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Words that must not appear in a room's code, with the invariant they would break.
 const ABSENT: &[(&str, &[&str], &str)] = &[
-    ("vision", &["SystemTime", "Instant::now", "std::fs", "std::net", "tokio", "serde"], "pure: no clock, no disk, no wire"),
-    ("gallery", &["SystemTime", "Instant::now", "std::fs", "std::net", "tokio", "serde"], "pure: no clock, no disk, no wire"),
+    (
+        "vision",
+        &["SystemTime", "Instant::now", "std::fs", "std::net", "tokio", "serde"],
+        "pure: no clock, no disk, no wire",
+    ),
+    (
+        "gallery",
+        &["SystemTime", "Instant::now", "std::fs", "std::net", "tokio", "serde"],
+        "pure: no clock, no disk, no wire",
+    ),
     ("policy", &["std::net", "axum", "hyper"], "does not know how decisions are sent"),
     ("store", &["axum", "hyper::", "sigv4", "vision::Vision,"], "knows nothing of HTTP or inference"),
     ("operations", &["axum", "hyper", "http::", "sigv4"], "knows nothing of HTTP and signatures"),
-    ("protocol", &["rusqlite", "openvino", "gallery::Collection,", "gallery::collection", "vision::Vision"], "knows nothing of store, networks, search"),
+    (
+        "protocol",
+        &["rusqlite", "openvino", "gallery::Collection,", "gallery::collection", "vision::Vision"],
+        "knows nothing of store, networks, search",
+    ),
 ];
 
 fn rust_files(directory: &Path, into: &mut Vec<PathBuf>) {
@@ -102,7 +114,11 @@ fn only_network_names_the_inference_runtime() {
     for (room, _) in MAY_IMPORT {
         for (path, code) in code(room) {
             if !path.ends_with("vision/network.rs") {
-                assert!(!code.contains("openvino::") && !code.contains("openvino_sys"), "{} names the runtime", path.display());
+                assert!(
+                    !code.contains("openvino::") && !code.contains("openvino_sys"),
+                    "{} names the runtime",
+                    path.display()
+                );
             }
         }
     }

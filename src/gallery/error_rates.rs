@@ -127,7 +127,11 @@ pub fn best_threshold(comparisons: &[Comparison]) -> f32 {
     let mut best = (right, sorted.first().map_or(0.0, |c| c.cosine));
     for (index, comparison) in sorted.iter().enumerate() {
         // Moving the threshold past this score turns its decision over.
-        if comparison.mated { right -= 1 } else { right += 1 }
+        if comparison.mated {
+            right -= 1
+        } else {
+            right += 1
+        }
         if right > best.0 {
             let next = sorted.get(index + 1).map_or(comparison.cosine + 1e-6, |c| c.cosine);
             best = (right, f32::midpoint(comparison.cosine, next));
@@ -242,8 +246,9 @@ mod tests {
 
     #[test]
     fn best_threshold_splits_separable_scores() {
-        let comparisons: Vec<Comparison> =
-            [(0.1, false), (0.2, false), (0.6, true), (0.9, true)].map(|(cosine, mated)| Comparison { cosine, mated }).into();
+        let comparisons: Vec<Comparison> = [(0.1, false), (0.2, false), (0.6, true), (0.9, true)]
+            .map(|(cosine, mated)| Comparison { cosine, mated })
+            .into();
         let threshold = best_threshold(&comparisons);
         assert!((0.2..=0.6).contains(&threshold));
         assert_eq!(right_at(&comparisons, threshold), 4);

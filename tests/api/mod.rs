@@ -1,0 +1,4 @@
+//! The wire, judged by the official clients.
+
+mod official_clients;
+mod rust_sdk;

@@ -1,0 +1,80 @@
+//! Pictures for tests, made from NASA's portrait: none shows anybody else, none is committed.
+
+use std::fs;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// Width, height, RGB.
+pub struct Rgb {
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// Three bytes a pixel.
+    pub pixels: Vec<u8>,
+}
+
+/// Reads an 8-bit RGB PNG.
+pub fn read_png(path: &Path) -> Rgb {
+    let mut reader = png::Decoder::new(BufReader::new(fs::File::open(path).unwrap())).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Rgb);
+    Rgb { width: info.width as usize, height: info.height as usize, pixels }
+}
+
+/// Writes an 8-bit RGB PNG.
+pub fn write_png(path: &Path, picture: &Rgb) {
+    let width = u32::try_from(picture.width).unwrap();
+    let height = u32::try_from(picture.height).unwrap();
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header().unwrap().write_image_data(&picture.pixels).unwrap();
+}
+
+fn map(picture: &Rgb, width: usize, height: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Rgb {
+    debug_assert!(picture.width > 0);
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| pixel(x, y)).collect();
+    Rgb { width, height, pixels }
+}
+
+/// The pixel at a place.
+pub fn at(picture: &Rgb, x: usize, y: usize) -> [u8; 3] {
+    let start = 3 * (y * picture.width + x);
+    [picture.pixels[start], picture.pixels[start + 1], picture.pixels[start + 2]]
+}
+
+/// Left and right swapped.
+pub fn mirrored(picture: &Rgb) -> Rgb {
+    map(picture, picture.width, picture.height, |x, y| at(picture, picture.width - 1 - x, y))
+}
+
+/// Three quarters as bright, cut by a margin: other bytes, the same face.
+pub fn darker(picture: &Rgb) -> Rgb {
+    let margin = picture.width / 16;
+    map(picture, picture.width - 2 * margin, picture.height - margin, |x, y| {
+        at(picture, x + margin, y).map(|v| u8::try_from(u32::from(v) * 3 / 4).unwrap())
+    })
+}
+
+/// A picture of nobody: soft waves.
+pub fn nobody(side: usize) -> Rgb {
+    let picture = Rgb { width: side, height: side, pixels: Vec::new() };
+    map(&Rgb { width: side, height: side, pixels: vec![] }, picture.width, picture.height, |x, y| {
+        let wave = |v: usize| u8::try_from((v * 7 / 5) % 200).unwrap();
+        [wave(x), wave(y), wave(x / 2 + y / 3)]
+    })
+}
+
+/// Writes portrait, mirrored, darker, nobody and a text file named `.jpg` into `directory`.
+pub fn write_all(portrait_png: &Path, directory: &Path) -> PathBuf {
+    fs::create_dir_all(directory).unwrap();
+    let portrait = read_png(portrait_png);
+    write_png(&directory.join("portrait.png"), &portrait);
+    write_png(&directory.join("mirrored.png"), &mirrored(&portrait));
+    write_png(&directory.join("darker.png"), &darker(&portrait));
+    write_png(&directory.join("nobody.png"), &nobody(256));
+    fs::write(directory.join("text.jpg"), "this is not a picture\n").unwrap();
+    directory.to_owned()
+}
