@@ -1,5 +1,7 @@
 //! One file per command.
 
+pub mod evaluate;
+
 use std::process::ExitCode;
 
 /// Parses the arguments and runs one command.
