@@ -2,25 +2,12 @@
 
 use std::path::Path;
 
-use aws_sdk_rekognition::Client;
-use aws_sdk_rekognition::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types::{Attribute, Image, QualityFilter, S3Object, UnsuccessfulFaceAssociationReason, UserStatus};
 
 use crate::support::clients::clients;
-use crate::support::pictures;
+use crate::support::{pictures, sdk};
 use crate::support::server::Server;
-
-fn client(server: &Server) -> Client {
-    let config = aws_sdk_rekognition::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-3"))
-        .credentials_provider(Credentials::new(&server.access_key_id, &server.secret_access_key, None, None, "test"))
-        .endpoint_url(&server.endpoint)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
-}
 
 fn picture(folder: &Path, name: &str) -> Image {
     Image::builder().bytes(Blob::new(std::fs::read(folder.join(name)).unwrap())).build()
@@ -35,7 +22,7 @@ async fn rust_sdk_runs_every_operation() {
     std::fs::copy(folder.join("portrait.png"), bucket.join("portrait.png")).unwrap();
     let buckets = directory.path().join("buckets");
     let server = Server::start(&directory.path().join("data"), &["--buckets", buckets.to_str().unwrap()]);
-    let client = client(&server);
+    let client = sdk::client(&server.endpoint, &server.access_key_id, &server.secret_access_key);
 
     let created = client.create_collection().collection_id("crew").tags("a", "b").send().await.unwrap();
     assert_eq!(created.status_code(), Some(200));

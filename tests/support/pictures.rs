@@ -25,18 +25,30 @@ pub fn read_png(path: &Path) -> Rgb {
 
 /// Writes an 8-bit RGB PNG.
 pub fn write_png(path: &Path, picture: &Rgb) {
-    let width = u32::try_from(picture.width).unwrap();
-    let height = u32::try_from(picture.height).unwrap();
-    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header().unwrap().write_image_data(&picture.pixels).unwrap();
+    fs::write(path, encode_png(picture)).unwrap();
 }
 
-fn map(picture: &Rgb, width: usize, height: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Rgb {
-    debug_assert!(picture.width > 0);
-    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| pixel(x, y)).collect();
-    Rgb { width, height, pixels }
+/// An 8-bit RGB PNG.
+pub fn encode_png(picture: &Rgb) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let width = u32::try_from(picture.width).unwrap();
+    let height = u32::try_from(picture.height).unwrap();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    encoder.write_header().unwrap().write_image_data(&picture.pixels).unwrap();
+    bytes
+}
+
+/// A part of it.
+pub fn cropped(picture: &Rgb, left: usize, top: usize, width: usize, height: usize) -> Rgb {
+    map(width, height, |x, y| at(picture, x + left, y + top))
+}
+
+fn map(width: usize, height: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Rgb {
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    Rgb { width, height, pixels: places.flat_map(|(x, y)| pixel(x, y)).collect() }
 }
 
 /// The pixel at a place.
@@ -47,21 +59,20 @@ pub fn at(picture: &Rgb, x: usize, y: usize) -> [u8; 3] {
 
 /// Left and right swapped.
 pub fn mirrored(picture: &Rgb) -> Rgb {
-    map(picture, picture.width, picture.height, |x, y| at(picture, picture.width - 1 - x, y))
+    map(picture.width, picture.height, |x, y| at(picture, picture.width - 1 - x, y))
 }
 
 /// Three quarters as bright, cut by a margin: other bytes, the same face.
 pub fn darker(picture: &Rgb) -> Rgb {
     let margin = picture.width / 16;
-    map(picture, picture.width - 2 * margin, picture.height - margin, |x, y| {
+    map(picture.width - 2 * margin, picture.height - margin, |x, y| {
         at(picture, x + margin, y).map(|v| u8::try_from(u32::from(v) * 3 / 4).unwrap())
     })
 }
 
 /// A picture of nobody: soft waves.
 pub fn nobody(side: usize) -> Rgb {
-    let picture = Rgb { width: side, height: side, pixels: Vec::new() };
-    map(&Rgb { width: side, height: side, pixels: vec![] }, picture.width, picture.height, |x, y| {
+    map(side, side, |x, y| {
         let wave = |v: usize| u8::try_from((v * 7 / 5) % 200).unwrap();
         [wave(x), wave(y), wave(x / 2 + y / 3)]
     })
