@@ -2,36 +2,44 @@
 //!
 //! `cargo run --release --example embed_two_faces -- A.jpg B.jpg`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use trombi::gallery::similarity;
 use trombi::models::{self, SetupOptions};
-use trombi::vision::{Embedding, Vision, VisionOptions};
+use trombi::vision::{DecodeLimits, Embedding, Precision, Vision, VisionOptions};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let pictures: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [a, b] = &pictures[..] else { return Err("usage: embed_two_faces A.jpg B.jpg".into()) };
-
+/// Fetches what is missing into `target/`, then opens both networks.
+fn open_vision() -> Result<Vision, Box<dyn std::error::Error>> {
     let installed = models::install(&SetupOptions {
-        models_dir: None,
+        models_dir: std::env::var_os("TROMBI_MODELS").map(PathBuf::from),
         data_dir: PathBuf::from("target/trombi-example"),
         shared_dir: None,
         offline: false,
     })?;
-    let vision = Vision::open(&VisionOptions::of(
-        &installed.runtime_library,
-        &installed.detector,
-        &installed.embedder,
-        &installed.embedder_contract,
-    ))?;
+    Ok(Vision::open(&VisionOptions {
+        runtime_library: installed.runtime_library,
+        detector: installed.detector,
+        embedder: installed.embedder,
+        embedder_contract: installed.embedder_contract,
+        seats: 0,
+        queue_max: 16,
+        precision: Precision::F32,
+        limits: DecodeLimits::default(),
+    })?)
+}
 
-    let largest = |file: &PathBuf| -> Result<Embedding, Box<dyn std::error::Error>> {
-        let scene = vision.look(&std::fs::read(file)?)?;
-        let face = scene.faces.first().ok_or("no face")?;
-        let aligned = face.aligned.as_ref().ok_or("the face cannot be aligned")?;
-        vision.embed(&[aligned])?.pop().ok_or_else(|| "no embedding".into())
-    };
-    let cosine = largest(a)?.cosine(&largest(b)?).ok_or("different models")?;
+fn largest_face(vision: &Vision, file: &Path) -> Result<Embedding, Box<dyn std::error::Error>> {
+    let scene = vision.look(&std::fs::read(file)?)?;
+    let face = scene.faces.first().ok_or("there is no face in the picture")?;
+    let aligned = face.aligned.as_ref().ok_or("the face cannot be aligned")?;
+    vision.embed(&[aligned])?.pop().ok_or_else(|| "no embedding".into())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let pictures: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [a, b] = &pictures[..] else { return Err("usage: embed_two_faces A.jpg B.jpg".into()) };
+    let vision = open_vision()?;
+    let cosine = largest_face(&vision, a)?.cosine(&largest_face(&vision, b)?).ok_or("different models")?;
     println!("cosine {cosine:.4}, similarity {:.2} %", similarity::percent_from_cosine(vision.model_id(), cosine));
     Ok(())
 }
