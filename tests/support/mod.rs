@@ -14,3 +14,6 @@ pub fn shared() -> Option<PathBuf> {
 pub fn skipped(what: &str) {
     eprintln!("skipped: {what} (set TROMBI_SHARED to a folder that has it)");
 }
+
+pub mod installed;
+pub use installed::installed;
