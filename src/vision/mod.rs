@@ -12,22 +12,30 @@ pub mod image;
 pub mod network;
 pub mod pose;
 pub mod quality;
+pub mod resize;
 
 mod seats;
 
 use std::path::PathBuf;
 
+use seats::{Seats, Turn};
+
 pub use align::AlignedFace;
-pub use decode::{DecodeError, DecodeLimits, Picture};
-pub use detect::{Detection, Landmarks};
-pub use embed::{Embedding, ModelId};
+pub use decode::{DecodeError, DecodeLimits, Picture, Window};
+pub use detect::{DetectOptions, Detection, Detector, Landmarks};
+pub use embed::{Embedder, Embedding, ModelId};
 pub use geometry::{BoxPx, PointPx};
 pub use image::Image;
+pub use network::{NetworkError, Runtime};
 pub use pose::Pose;
 pub use quality::Quality;
 
 /// At most this many faces of one picture are reported, the largest ones.
 pub const FACES_MAX: usize = 100;
+
+/// Pictures are decoded at the smallest scale whose longest side is at least this, pixels; between this and
+/// `detect::FINE_PX` the detector needs no further shrinking, and sides of 1920, 3840 and 4000 land there.
+pub const OVERVIEW_PX: u32 = 960;
 
 /// Why a picture could not be seen.
 #[derive(Debug, thiserror::Error)]
@@ -132,36 +140,151 @@ pub struct Scene {
     pub faces: Vec<Face>,
 }
 
+/// Full-resolution windows held in memory at once, pixels; 96 MB of RGB. More are fetched in further passes.
+const WINDOWS_PX_MAX: f32 = 32e6;
+
 /// The detector and the embedder, shared by all threads; bounded by its seats.
-pub struct Vision {}
+pub struct Vision {
+    detector: Detector,
+    embedder: Embedder,
+    seats: Seats,
+    limits: DecodeLimits,
+}
 
 impl Vision {
-    /// Loads both networks and warms them.
+    /// Loads both networks and compiles them for one caller at a time and small pictures; the rest is compiled
+    /// when first needed.
     ///
     /// # Errors
     /// `Network` when the runtime or a network cannot be loaded or does not fit its contract.
-    pub fn open(_options: &VisionOptions) -> Result<Self, VisionError> {
-        unimplemented!()
+    pub fn open(options: &VisionOptions) -> Result<Self, VisionError> {
+        let seats = Seats::new(seat_count(options.seats), options.queue_max);
+        let runtime = Runtime::load(&options.runtime_library, options.precision)?;
+        let detector = Detector::open(&runtime, &options.detector, seats.count())?;
+        let contract = options.embedder_contract.clone();
+        let embedder = Embedder::open(&runtime, &options.embedder, contract, seats.count())?;
+        Ok(Self { detector, embedder, seats, limits: options.limits })
     }
 
     /// The embedder's id.
     pub fn model_id(&self) -> &ModelId {
-        unimplemented!()
+        &self.embedder.contract().model_id
+    }
+
+    /// The detector alone, for callers that keep to their own number of threads.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// The embedder alone, for callers that keep to their own number of threads.
+    pub fn embedder(&self) -> &Embedder {
+        &self.embedder
     }
 
     /// Decodes, detects, aligns and measures; blocks while all seats are taken.
     ///
     /// # Errors
     /// `Decode` for bad bytes, `Overloaded` when the queue is full, `Network` for a failure of the runtime.
-    pub fn look(&self, _bytes: &[u8]) -> Result<Scene, VisionError> {
-        unimplemented!()
+    pub fn look(&self, bytes: &[u8]) -> Result<Scene, VisionError> {
+        let _seat = self.seats.take(Turn::New)?;
+        let mut picture = Picture::open(bytes, &self.limits)?;
+        let overview = picture.overview(OVERVIEW_PX)?;
+        let found = self.detector.detect(&overview, &DetectOptions::default())?;
+        let faces = self.align_all(&mut picture, overview, &found)?;
+        Ok(Scene { width_px: picture.width_px(), height_px: picture.height_px(), faces })
     }
 
-    /// Embeds aligned faces, in order.
+    /// Embeds aligned faces, in order; blocks while all seats are taken, but goes before new pictures.
     ///
     /// # Errors
     /// `Overloaded`, `Network`.
-    pub fn embed(&self, _faces: &[&AlignedFace]) -> Result<Vec<Embedding>, VisionError> {
-        unimplemented!()
+    pub fn embed(&self, faces: &[&AlignedFace]) -> Result<Vec<Embedding>, VisionError> {
+        if faces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _seat = self.seats.take(Turn::Continued)?;
+        Ok(faces.iter().map(|face| self.embedder.embed(face)).collect::<Result<_, _>>()?)
     }
+
+    /// Aligns each face from the overview where that has a pixel or more for each of the aligned face, and from
+    /// full-resolution windows otherwise.
+    fn align_all(
+        &self,
+        picture: &mut Picture<'_>,
+        overview: Image,
+        found: &[Detection],
+    ) -> Result<Vec<Face>, VisionError> {
+        let (x, y) = (ratio(picture.width_px(), overview.width_px()), ratio(picture.height_px(), overview.height_px()));
+        let overview = Window { image: overview, left_px: 0, top_px: 0 };
+        let full: Vec<Detection> = found.iter().map(|face| face.scaled(x, y)).collect();
+        let mut aligned: Vec<Option<AlignedFace>> = vec![None; found.len()];
+        let mut small = Vec::new();
+        for (index, face) in found.iter().enumerate() {
+            if x > 1.0 && self.scale(face) > 1.0 {
+                small.push(index);
+            } else {
+                aligned[index] = self.align(&overview, face);
+            }
+        }
+        for batch in batches(&small, |index| self.footprint(&full[index])) {
+            let (indices, regions): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            for (index, window) in indices.into_iter().zip(picture.windows(&regions)?) {
+                aligned[index] = self.align(&window, &full[index]);
+            }
+        }
+        Ok(full.into_iter().zip(aligned).map(|(detection, aligned)| face(detection, aligned)).collect())
+    }
+
+    fn align(&self, window: &Window, face: &Detection) -> Option<AlignedFace> {
+        let contract = self.embedder.contract();
+        align::align(window, &face.landmarks, &contract.reference_px, contract.input_px).ok()
+    }
+
+    /// Pixels of the aligned face for one of the picture; 0 when it cannot be aligned at all.
+    fn scale(&self, face: &Detection) -> f64 {
+        align::fit(&face.landmarks, &self.embedder.contract().reference_px).map_or(0.0, |fit| fit.scale())
+    }
+
+    fn footprint(&self, face: &Detection) -> Option<BoxPx> {
+        let contract = self.embedder.contract();
+        align::footprint(&face.landmarks, &contract.reference_px, contract.input_px).ok()
+    }
+}
+
+impl From<seats::Full> for VisionError {
+    fn from(_: seats::Full) -> Self {
+        Self::Overloaded
+    }
+}
+
+fn seat_count(wanted: usize) -> usize {
+    if wanted > 0 { wanted } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a ratio of sides")]
+fn ratio(full: u32, reduced: u32) -> f32 {
+    (f64::from(full) / f64::from(reduced.max(1))) as f32
+}
+
+/// Groups of faces whose windows together stay under [`WINDOWS_PX_MAX`]; a larger one is alone in its group.
+fn batches(faces: &[usize], footprint: impl Fn(usize) -> Option<BoxPx>) -> Vec<Vec<(usize, BoxPx)>> {
+    let mut batches: Vec<Vec<(usize, BoxPx)>> = Vec::new();
+    let mut area = f32::INFINITY;
+    for &index in faces {
+        let Some(region) = footprint(index) else { continue };
+        area += region.area();
+        match batches.last_mut() {
+            Some(batch) if area <= WINDOWS_PX_MAX => batch.push((index, region)),
+            _ => {
+                area = region.area();
+                batches.push(vec![(index, region)]);
+            }
+        }
+    }
+    batches
+}
+
+fn face(detection: Detection, aligned: Option<AlignedFace>) -> Face {
+    let quality = aligned.as_ref().map_or_else(Quality::default, quality::quality);
+    Face { detection, pose: pose::pose(&detection.landmarks), quality, aligned }
 }
