@@ -18,7 +18,7 @@ mod seats;
 use std::path::PathBuf;
 
 pub use align::AlignedFace;
-pub use decode::{DecodeError, DecodeLimits, Picture};
+pub use decode::{DecodeError, DecodeLimits, Picture, Region, Window};
 pub use detect::{Detection, Landmarks};
 pub use embed::{Embedding, ModelId};
 pub use geometry::{BoxPx, PointPx};
