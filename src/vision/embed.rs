@@ -3,6 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::align::AlignedFace;
+use super::network::{Network, NetworkError, Runtime};
+use super::{ChannelOrder, EmbedderContract, NetworkFile};
+
 /// Name of an embedding network; embeddings of different models cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ModelId(Arc<str>);
@@ -69,5 +73,122 @@ impl Embedding {
         }
         let dot: f32 = self.vector.iter().zip(&other.vector).map(|(a, b)| a * b).sum();
         Some(dot.clamp(-1.0, 1.0))
+    }
+}
+
+/// An embedding network with its contract.
+pub struct Embedder {
+    network: Network,
+    contract: EmbedderContract,
+}
+
+impl Embedder {
+    /// Reads and compiles the network, and holds it against its contract.
+    ///
+    /// `idle_max` bounds the instances kept: the number of callers at once.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its input or its one output are not as the contract says.
+    pub fn open(
+        runtime: &Runtime,
+        file: &NetworkFile,
+        contract: EmbedderContract,
+        idle_max: usize,
+    ) -> Result<Self, NetworkError> {
+        let source = Arc::new(runtime.read(file)?);
+        let side = contract.input_px as usize;
+        let network = source.compile([1, 3, side, side], idle_max)?;
+        let shapes: Vec<_> = network.outputs().iter().map(|output| output.shape.as_slice()).collect();
+        let values = |shape: &[usize]| shape.iter().product::<usize>();
+        if contract.dimensions == 0 || shapes.len() != 1 || values(shapes[0]) != contract.dimensions {
+            return Err(NetworkError(format!(
+                "network `{}` gives {shapes:?}, its contract `{}` expects one output of {} values",
+                source.name(),
+                contract.model_id,
+                contract.dimensions
+            )));
+        }
+        Ok(Self { network, contract })
+    }
+
+    /// What the network was opened with.
+    #[must_use]
+    pub fn contract(&self) -> &EmbedderContract {
+        &self.contract
+    }
+
+    /// Embeds one aligned face; one at a time, because batches do not pay (see `BATCHES`).
+    ///
+    /// # Errors
+    /// The face has another side than the contract's, the runtime failed, or the network's answer has no
+    /// direction (all zero or not finite).
+    pub fn embed(&self, face: &AlignedFace) -> Result<Embedding, NetworkError> {
+        if face.side_px() != self.contract.input_px {
+            return Err(NetworkError(format!(
+                "an aligned face of side {} px, `{}` takes {} px",
+                face.side_px(),
+                self.contract.model_id,
+                self.contract.input_px
+            )));
+        }
+        let embedding = self.network.infer(
+            |input| fill_planes(face.rgb(), self.contract.channels, input),
+            |outputs| Embedding::normalised(self.contract.model_id.clone(), outputs[0]),
+        )?;
+        embedding.ok_or_else(|| NetworkError(format!("`{}` gave a vector without direction", self.contract.model_id)))
+    }
+}
+
+/// RGB bytes to three planes of 0..255 in the network's channel order.
+fn fill_planes(rgb: &[u8], channels: ChannelOrder, input: &mut [f32]) {
+    let order = match channels {
+        ChannelOrder::Rgb => [0, 1, 2],
+        ChannelOrder::Bgr => [2, 1, 0],
+    };
+    // HWC -> CHW
+    for (plane, channel) in input.chunks_exact_mut(rgb.len() / 3).zip(order) {
+        for (value, pixel) in plane.iter_mut().zip(rgb.chunks_exact(3)) {
+            *value = f32::from(pixel[channel]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn planes_follow_the_channel_order() {
+        let mut input = [0.0; 6];
+        fill_planes(&[1, 2, 3, 4, 5, 6], ChannelOrder::Bgr, &mut input);
+        assert_eq!(input, [3.0, 6.0, 2.0, 5.0, 1.0, 4.0]);
+        fill_planes(&[1, 2, 3, 4, 5, 6], ChannelOrder::Rgb, &mut input);
+        assert_eq!(input, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    }
+
+    #[test]
+    fn embeddings_of_different_models_have_no_cosine() {
+        let a = Embedding::normalised(ModelId::new("a"), &[1.0, 0.0]).unwrap();
+        let b = Embedding::normalised(ModelId::new("b"), &[1.0, 0.0]).unwrap();
+        assert_eq!(a.cosine(&b), None);
+        assert_eq!(a.cosine(&a), Some(1.0));
+    }
+
+    #[test]
+    fn vectors_without_direction_are_no_embeddings() {
+        for raw in [&[][..], &[0.0, 0.0], &[f32::NAN, 1.0], &[f32::INFINITY, 1.0]] {
+            assert_eq!(Embedding::normalised(ModelId::new("a"), raw), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn embeddings_have_unit_length(raw in prop::collection::vec(-1e3_f32..1e3, 1..300)) {
+            if let Some(embedding) = Embedding::normalised(ModelId::new("a"), &raw) {
+                let norm = embedding.vector().iter().map(|x| x * x).sum::<f32>().sqrt();
+                prop_assert!((norm - 1.0).abs() < 1e-5);
+            }
+        }
     }
 }

@@ -12,22 +12,30 @@ pub mod image;
 pub mod network;
 pub mod pose;
 pub mod quality;
+pub mod resize;
 
 mod seats;
 
 use std::path::PathBuf;
 
+use seats::{Seats, Turn};
+
 pub use align::AlignedFace;
-pub use decode::{DecodeError, DecodeLimits, Picture};
-pub use detect::{Detection, Landmarks};
-pub use embed::{Embedding, ModelId};
+pub use decode::{DecodeError, DecodeLimits, Picture, Region, Window};
+pub use detect::{DetectOptions, Detection, Detector, Landmarks};
+pub use embed::{Embedder, Embedding, ModelId};
 pub use geometry::{BoxPx, PointPx};
 pub use image::Image;
+pub use network::{NetworkError, Runtime};
 pub use pose::Pose;
 pub use quality::Quality;
 
 /// At most this many faces of one picture are reported, the largest ones.
 pub const FACES_MAX: usize = 100;
+
+/// Pictures are decoded at the smallest scale whose longest side is at least this, pixels; between this and
+/// `detect::FINE_PX` the detector needs no further shrinking, and sides of 1920, 3840 and 4000 land there.
+pub const OVERVIEW_PX: u32 = 960;
 
 /// Why a picture could not be seen.
 #[derive(Debug, thiserror::Error)]
@@ -133,35 +141,130 @@ pub struct Scene {
 }
 
 /// The detector and the embedder, shared by all threads; bounded by its seats.
-pub struct Vision {}
+pub struct Vision {
+    detector: Detector,
+    embedder: Embedder,
+    seats: Seats,
+    limits: DecodeLimits,
+}
 
 impl Vision {
-    /// Loads both networks and warms them.
+    /// Loads both networks and compiles them for one caller at a time and small pictures; the rest is compiled
+    /// when first needed.
     ///
     /// # Errors
     /// `Network` when the runtime or a network cannot be loaded or does not fit its contract.
-    pub fn open(_options: &VisionOptions) -> Result<Self, VisionError> {
-        unimplemented!()
+    pub fn open(options: &VisionOptions) -> Result<Self, VisionError> {
+        let seats = Seats::new(seat_count(options.seats), options.queue_max);
+        let runtime = Runtime::load(&options.runtime_library, options.precision)?;
+        let detector = Detector::open(&runtime, &options.detector, seats.count())?;
+        let contract = options.embedder_contract.clone();
+        let embedder = Embedder::open(&runtime, &options.embedder, contract, seats.count())?;
+        Ok(Self { detector, embedder, seats, limits: options.limits })
     }
 
     /// The embedder's id.
     pub fn model_id(&self) -> &ModelId {
-        unimplemented!()
+        &self.embedder.contract().model_id
+    }
+
+    /// The detector alone, for callers that keep to their own number of threads.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// The embedder alone, for callers that keep to their own number of threads.
+    pub fn embedder(&self) -> &Embedder {
+        &self.embedder
     }
 
     /// Decodes, detects, aligns and measures; blocks while all seats are taken.
     ///
     /// # Errors
     /// `Decode` for bad bytes, `Overloaded` when the queue is full, `Network` for a failure of the runtime.
-    pub fn look(&self, _bytes: &[u8]) -> Result<Scene, VisionError> {
-        unimplemented!()
+    pub fn look(&self, bytes: &[u8]) -> Result<Scene, VisionError> {
+        let _seat = self.seats.take(Turn::New)?;
+        let mut picture = Picture::open(bytes, &self.limits)?;
+        let overview = picture.overview(OVERVIEW_PX)?;
+        let found = self.detector.detect(&overview.image, &DetectOptions::default())?;
+        let found: Vec<_> = found.iter().map(|face| in_picture(face, &overview)).collect();
+        let aligned = self.align_all(&mut picture, &overview, &found)?;
+        let faces = found.into_iter().zip(aligned).map(|(detection, aligned)| face(detection, aligned)).collect();
+        Ok(Scene { width_px: picture.width_px(), height_px: picture.height_px(), faces })
     }
 
-    /// Embeds aligned faces, in order.
+    /// Embeds aligned faces, in order; blocks while all seats are taken, but goes before new pictures.
     ///
     /// # Errors
     /// `Overloaded`, `Network`.
-    pub fn embed(&self, _faces: &[&AlignedFace]) -> Result<Vec<Embedding>, VisionError> {
-        unimplemented!()
+    pub fn embed(&self, faces: &[&AlignedFace]) -> Result<Vec<Embedding>, VisionError> {
+        if faces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _seat = self.seats.take(Turn::Continued)?;
+        Ok(faces.iter().map(|face| self.embedder.embed(face)).collect::<Result<_, _>>()?)
     }
+
+    /// Aligns each face from the overview where that has a pixel or more for each of the aligned face, and from
+    /// a finer window otherwise. `None` for degenerate landmarks.
+    fn align_all(
+        &self,
+        picture: &mut Picture<'_>,
+        overview: &Window,
+        found: &[Detection],
+    ) -> Result<Vec<Option<AlignedFace>>, DecodeError> {
+        let mut aligned: Vec<Option<AlignedFace>> = vec![None; found.len()];
+        let (mut finer, mut regions) = (Vec::new(), Vec::new());
+        for (index, face) in found.iter().enumerate() {
+            match self.region(face) {
+                Some((step, region)) if step < f64::from(overview.scale) && overview.scale > 1 => {
+                    finer.push(index);
+                    regions.push(region);
+                }
+                _ => aligned[index] = self.align(overview, face),
+            }
+        }
+        if !regions.is_empty() {
+            for (index, window) in finer.into_iter().zip(picture.windows(&regions)?) {
+                aligned[index] = self.align(&window, &found[index]);
+            }
+        }
+        Ok(aligned)
+    }
+
+    fn align(&self, window: &Window, face: &Detection) -> Option<AlignedFace> {
+        let contract = self.embedder.contract();
+        align::align(window, &face.landmarks, &contract.reference_px, contract.input_px).ok()
+    }
+
+    /// Picture pixels for one of the aligned face, and the region to ask for: a pixel or more for each suffices.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at full resolution")]
+    fn region(&self, face: &Detection) -> Option<(f64, Region)> {
+        let contract = self.embedder.contract();
+        let step = align::fit(&face.landmarks, &contract.reference_px).ok()?.inverse().scale();
+        let box_px = align::footprint(&face.landmarks, &contract.reference_px, contract.input_px).ok()?;
+        let long = f64::from(box_px.width.max(box_px.height));
+        Some((step, Region { box_px, long_side_px_enough: (long / step).ceil() as u32 }))
+    }
+}
+
+/// From pixels of the overview to pixels of the picture.
+fn in_picture(face: &Detection, overview: &Window) -> Detection {
+    let scale = f64::from(overview.scale);
+    face.moved((scale, scale), (overview.left_px.into(), overview.top_px.into()))
+}
+
+impl From<seats::Full> for VisionError {
+    fn from(_: seats::Full) -> Self {
+        Self::Overloaded
+    }
+}
+
+fn seat_count(wanted: usize) -> usize {
+    if wanted > 0 { wanted } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+fn face(detection: Detection, aligned: Option<AlignedFace>) -> Face {
+    let quality = aligned.as_ref().map_or_else(Quality::default, quality::quality);
+    Face { detection, pose: pose::pose(&detection.landmarks), quality, aligned }
 }
