@@ -22,7 +22,7 @@ const PIP_POLL: Duration = Duration::from_millis(50);
 const PIP_LOG_BYTES_MAX: usize = 2_000;
 
 /// This machine in the catalogue's words.
-fn target() -> String {
+pub(super) fn target() -> String {
     let libc = if cfg!(all(target_os = "linux", not(target_env = "gnu"))) { "-other-libc" } else { "" };
     format!("{}-{}{libc}", std::env::consts::OS, std::env::consts::ARCH)
 }
