@@ -24,7 +24,7 @@ fn installed_files_are_there() {
 
 #[test]
 fn second_start_is_quick_and_needs_no_network() {
-    installed();
+    let _ = installed();
     let started = Instant::now();
     models::install(&offline_options()).unwrap();
     let took = started.elapsed();
@@ -34,7 +34,7 @@ fn second_start_is_quick_and_needs_no_network() {
 
 #[test]
 fn full_check_hashes_every_file_and_finds_them_good() {
-    installed();
+    let _ = installed();
     let events = Mutex::new(Vec::new());
     let report = |event: &Event| events.lock().unwrap().push(event.clone());
     let started = Instant::now();

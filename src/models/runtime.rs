@@ -34,18 +34,16 @@ pub(super) fn library(setup: &Setup<'_>) -> Result<PathBuf, SetupError> {
     }
     let runtime = setup.catalogue.runtime();
     let target = target();
-    let platform = runtime.platform(&target).ok_or_else(|| SetupError::Platform {
-        target: target.clone(),
-        runtime: label(runtime),
-        env: RUNTIME_LIBRARY_ENV,
-    })?;
+    let platform = runtime
+        .platform(&target)
+        .ok_or_else(|| SetupError::Platform { target: target.clone(), runtime: label(runtime) })?;
     let dir = runtime_folder(setup).join(format!("{}-{}-{}", runtime.name, runtime.version, platform.target));
     Wanted { setup, runtime, platform, dir }.find()
 }
 
 fn own_library(setup: &Setup<'_>, own: &Path) -> Result<PathBuf, SetupError> {
     if !own.is_file() {
-        return Err(SetupError::OwnLibrary { path: own.to_owned(), env: RUNTIME_LIBRARY_ENV });
+        return Err(SetupError::OwnLibrary { path: own.to_owned() });
     }
     let file = "inference runtime".to_owned();
     (setup.report)(&Event::Found { file, path: own.to_owned(), checked: Checked::Nothing });
@@ -252,7 +250,6 @@ impl Wanted<'_> {
             wheel: self.platform.wheel.clone(),
             expected: self.platform.sha256.clone(),
             page: self.runtime.page.clone(),
-            env: RUNTIME_LIBRARY_ENV,
         }
     }
 
@@ -265,8 +262,7 @@ impl Wanted<'_> {
             file: self.platform.wheel.clone(),
             path,
             found,
-            expected: self.platform.sha256.clone(),
-            bytes: self.platform.bytes,
+            expected: format!("SHA-256 {}, {} bytes", self.platform.sha256, self.platform.bytes),
             address: self.runtime.page.clone(),
         }
     }

@@ -51,7 +51,7 @@ impl Server {
 fn answer(mut stream: TcpStream) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
     let request = lines.next()?.ok()?;
-    while lines.next()?.ok()? != "" {}
+    while !lines.next()?.ok()?.is_empty() {}
     let blob = blob();
     let head = |status: &str, extra: &str| format!("HTTP/1.1 {status}\r\nConnection: close\r\n{extra}\r\n");
     let sized = |bytes: usize| head("200 OK", &format!("Content-Length: {bytes}\r\n"));
@@ -88,6 +88,7 @@ struct World {
     server: Server,
     catalogue: Catalogue,
     python: Mutex<OsString>,
+    own_library: Option<PathBuf>,
 }
 
 impl World {
@@ -101,7 +102,7 @@ impl World {
         let addresses: Vec<String> = addresses.iter().map(|path| format!("{}{path}", server.base)).collect();
         let catalogue = catalogue(&addresses, &wheel);
         let python = Mutex::new(OsString::new());
-        let world = Self { dir, server, catalogue, python };
+        let world = Self { dir, server, catalogue, python, own_library: None };
         world.python_does("cp \"$(dirname \"$0\")/pypi/\"*.whl \"$dest\"/");
         world
     }
@@ -146,7 +147,7 @@ impl World {
         let setup = Setup {
             catalogue: &self.catalogue,
             options: options.clone(),
-            own_library: None,
+            own_library: self.own_library.clone(),
             pythons: &pythons,
             patience: Patience { idle: Duration::from_secs(1), total: Duration::from_secs(2) },
             thoroughness,
@@ -217,7 +218,7 @@ fn bad_answers_are_refused_and_leave_nothing() {
         Case { path: "/short", why: "the server has 10 bytes, expected 70000" },
         Case { path: "/endless", why: "more than the expected 70000 bytes" },
         Case { path: "/loop", why: "too many redirects" },
-        Case { path: "/slow", why: "bytes" },
+        Case { path: "/slow", why: "too slow: " },
         Case { path: "/silent", why: "timed out" },
     ];
     for Case { path, why } in cases {
@@ -399,7 +400,8 @@ fn broken_runtime_is_installed_again() {
 fn hostile_wheels_write_nothing_elsewhere() {
     let world = World::new(&["/good"]);
     let platform = world.catalogue.runtime().platform(&runtime::target()).unwrap();
-    let cases: [(&[(&str, &[u8])], &str); 4] = [
+    type Entries<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Entries<'_>, &str); 4] = [
         (&[("../evil", b"evil"), ("/tmp/evil", b"evil")], "not found"),
         (&[("openvino/libs/lib.so", &[0; 1 << 20])], "altered: SHA-256"),
         (&[("openvino/libs/lib.so", b"LIBRARY")], "altered: SHA-256"),
@@ -422,6 +424,18 @@ fn hostile_wheels_write_nothing_elsewhere() {
     // The good wheel has a hostile entry too; it was not followed.
     world.install(&world.options()).unwrap();
     assert!(!world.path("data/evil").exists() && !world.path("data/runtime/evil").exists());
+}
+
+#[test]
+fn own_library_is_taken_as_it_is_and_must_exist() {
+    let mut world = World::new(&["/good"]);
+    let own = world.path("libopenvino_c.so");
+    world.own_library = Some(own.clone());
+    let error = world.install(&world.options()).unwrap_err();
+    assert!(matches!(error, SetupError::OwnLibrary { .. }), "{error}");
+    fs::write(&own, "mine").unwrap();
+    assert_eq!(world.install(&world.options()).unwrap().runtime_library, own);
+    assert_eq!(world.pip_calls(), 0);
 }
 
 #[test]
