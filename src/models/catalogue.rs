@@ -611,7 +611,7 @@ mod tests {
         let swapped = parse_with(|text| {
             text.replace(
                 "landmarks = [\"right_eye\", \"left_eye\", \"nose\", \"mouth_right\", \"mouth_left\"]\nreference",
-                { "landmarks = [\"left_eye\", \"right_eye\", \"nose\", \"mouth_right\", \"mouth_left\"]\nreference" },
+                "landmarks = [\"left_eye\", \"right_eye\", \"nose\", \"mouth_right\", \"mouth_left\"]\nreference",
             )
         });
         let contract = swapped.unwrap().pack(DEFAULT_PACK).unwrap().contract().unwrap();

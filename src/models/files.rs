@@ -106,7 +106,7 @@ impl Wanted<'_> {
     /// Copies a file that the user gave into the data directory, so that the next start needs no `--models`.
     fn keep(&self, path: &Path) {
         let kept = self.kept_path();
-        if checksum::has_size(&kept, self.file.bytes) {
+        if matches!(checksum::check(&kept, self.file.bytes, &self.file.sha256), State::Good) {
             return;
         }
         match self.copy(path, &kept) {
@@ -182,8 +182,7 @@ impl Wanted<'_> {
             file: self.file.name.clone(),
             path,
             found,
-            expected: self.file.sha256.clone(),
-            bytes: self.file.bytes,
+            expected: format!("SHA-256 {}, {} bytes", self.file.sha256, self.file.bytes),
             address: self.file.addresses.first().cloned().unwrap_or_default(),
         }
     }

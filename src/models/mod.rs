@@ -35,7 +35,7 @@ use fetch::Patience;
 pub enum SetupError {
     /// A file in a folder that the user named is not what the catalogue says.
     #[error(
-        "`{path}` is altered: found {found}, expected SHA-256 {expected} and {bytes} bytes; replace it by a good copy of `{file}` ({address}), or remove it so that another place is looked at",
+        "`{path}` is altered: found {found}, expected {expected}; replace it by a good copy of `{file}` ({address}), or remove it so that another place is looked at",
         path = path.display()
     )]
     Altered {
@@ -45,10 +45,8 @@ pub enum SetupError {
         path: PathBuf,
         /// What is there instead.
         found: String,
-        /// SHA-256 in the catalogue.
+        /// SHA-256 and size in the catalogue.
         expected: String,
-        /// Size in the catalogue.
-        bytes: u64,
         /// Where a good copy is.
         address: String,
     },
@@ -70,7 +68,8 @@ pub enum SetupError {
     },
     /// The runtime is not installed and its wheel could not be had.
     #[error(
-        "the inference runtime {runtime} is missing: {why}; allow fetching, or download `{wheel}` (SHA-256 {expected}) by hand from {page} into a folder DIR and run `trombi setup --models DIR`, or name your own libopenvino_c in {env}"
+        "the inference runtime {runtime} is missing: {why}; allow fetching, or download `{wheel}` (SHA-256 {expected}) by hand from {page} into a folder DIR and run `trombi setup --models DIR`, or name your own libopenvino_c in {env}",
+        env = RUNTIME_LIBRARY_ENV
     )]
     NoWheel {
         /// Name and version.
@@ -83,28 +82,26 @@ pub enum SetupError {
         expected: String,
         /// Where it is published.
         page: String,
-        /// The environment variable.
-        env: &'static str,
     },
     /// There is no wheel for this machine.
     #[error(
-        "there is no wheel of the inference runtime {runtime} for `{target}`; name your own libopenvino_c in {env}"
+        "there is no wheel of the inference runtime {runtime} for `{target}`; name your own libopenvino_c in {env}",
+        env = RUNTIME_LIBRARY_ENV
     )]
     Platform {
         /// This machine.
         target: String,
         /// Name and version.
         runtime: String,
-        /// The environment variable.
-        env: &'static str,
     },
     /// The library that the user named is not there.
-    #[error("`{path}`, named in {env}, is no file; name an existing libopenvino_c, or unset {env}", path = path.display())]
+    #[error(
+        "`{path}`, named in {env}, is no file; name an existing libopenvino_c, or unset {env}",
+        path = path.display(), env = RUNTIME_LIBRARY_ENV
+    )]
     OwnLibrary {
         /// What was named.
         path: PathBuf,
-        /// The environment variable.
-        env: &'static str,
     },
     /// A wheel with the right checksum could not be unpacked: the disk is full, or worse.
     #[error("cannot unpack `{wheel}`: {why}; nothing was installed")]

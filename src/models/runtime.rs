@@ -1,7 +1,8 @@
 //! The inference runtime's libraries: taken from a wheel that pip downloads or that the user has.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,9 +21,10 @@ pub const RUNTIME_LIBRARY_ENV: &str = "TROMBI_RUNTIME_LIBRARY";
 const PIP_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 const PIP_POLL: Duration = Duration::from_millis(50);
 const PIP_LOG_BYTES_MAX: usize = 2_000;
+const PIP_LOG_LINES: usize = 4;
 
 /// This machine in the catalogue's words.
-fn target() -> String {
+pub(super) fn target() -> String {
     let libc = if cfg!(all(target_os = "linux", not(target_env = "gnu"))) { "-other-libc" } else { "" };
     format!("{}-{}{libc}", std::env::consts::OS, std::env::consts::ARCH)
 }
@@ -34,18 +36,16 @@ pub(super) fn library(setup: &Setup<'_>) -> Result<PathBuf, SetupError> {
     }
     let runtime = setup.catalogue.runtime();
     let target = target();
-    let platform = runtime.platform(&target).ok_or_else(|| SetupError::Platform {
-        target: target.clone(),
-        runtime: label(runtime),
-        env: RUNTIME_LIBRARY_ENV,
-    })?;
+    let platform = runtime
+        .platform(&target)
+        .ok_or_else(|| SetupError::Platform { target: target.clone(), runtime: label(runtime) })?;
     let dir = runtime_folder(setup).join(format!("{}-{}-{}", runtime.name, runtime.version, platform.target));
     Wanted { setup, runtime, platform, dir }.find()
 }
 
 fn own_library(setup: &Setup<'_>, own: &Path) -> Result<PathBuf, SetupError> {
     if !own.is_file() {
-        return Err(SetupError::OwnLibrary { path: own.to_owned(), env: RUNTIME_LIBRARY_ENV });
+        return Err(SetupError::OwnLibrary { path: own.to_owned() });
     }
     let file = "inference runtime".to_owned();
     (setup.report)(&Event::Found { file, path: own.to_owned(), checked: Checked::Nothing });
@@ -201,8 +201,10 @@ impl Wanted<'_> {
         let requirements = dir.join("requirements.txt");
         let pin = format!("{}=={} --hash=sha256:{}\n", self.runtime.name, self.runtime.version, self.platform.sha256);
         fs::create_dir(&scratch).and_then(|()| fs::write(&requirements, pin)).map_err(|error| error.to_string())?;
-        let log_path = dir.join("pip.log");
-        let log = File::create(&log_path).and_then(|log| Ok((log.try_clone()?, log))).map_err(|e| e.to_string())?;
+        // Kept in memory: a log file would lose the last lines on a full disk, just where pip says so.
+        let (log, to_log) = std::io::pipe().map_err(|error| error.to_string())?;
+        let to_log = (to_log.try_clone().map_err(|error| error.to_string())?, to_log);
+        let log = std::thread::spawn(move || last_bytes(log));
         let child = Command::new(python)
             .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"])
             // The wheel for CPython 3.12, whatever Python runs pip: only its native libraries are used.
@@ -215,11 +217,13 @@ impl Wanted<'_> {
             // What pip leaves behind when it is killed goes with the staging folder.
             .envs([("TMPDIR", &scratch), ("TEMP", &scratch), ("TMP", &scratch)])
             .stdin(Stdio::null())
-            .stdout(log.0)
-            .stderr(log.1)
+            .stdout(to_log.0)
+            .stderr(to_log.1)
             .spawn();
         let child = child.map_err(|error| format!("cannot start `{}`: {error}", python.display()))?;
-        self.wait_for_pip(child, dir).map_err(|why| format!("{why}; pip said: {}", tail(&log_path)))?;
+        let result = self.wait_for_pip(child, dir);
+        let said = log.join().unwrap_or_default();
+        result.map_err(|why| format!("{why}; pip said: {}", last_lines(&said)))?;
         Ok(dir.join(&self.platform.wheel))
     }
 
@@ -252,7 +256,6 @@ impl Wanted<'_> {
             wheel: self.platform.wheel.clone(),
             expected: self.platform.sha256.clone(),
             page: self.runtime.page.clone(),
-            env: RUNTIME_LIBRARY_ENV,
         }
     }
 
@@ -265,8 +268,7 @@ impl Wanted<'_> {
             file: self.platform.wheel.clone(),
             path,
             found,
-            expected: self.platform.sha256.clone(),
-            bytes: self.platform.bytes,
+            expected: format!("SHA-256 {}, {} bytes", self.platform.sha256, self.platform.bytes),
             address: self.runtime.page.clone(),
         }
     }
@@ -293,12 +295,24 @@ fn find_python(commands: &[OsString]) -> Result<OsString, String> {
     Err(format!("pip is needed to download it, and there is none: {}", reasons.join("; ")))
 }
 
-/// The end of pip's output, in one line.
-fn tail(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let end = String::from_utf8_lossy(&text[text.len().saturating_sub(PIP_LOG_BYTES_MAX)..]);
-    let lines: Vec<&str> = end.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(6)..].join(" / ")
+/// The end of what `log` gives until its writers are gone.
+fn last_bytes(mut log: impl Read) -> Vec<u8> {
+    let mut end = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = log.read(&mut buffer) {
+        end.extend_from_slice(&buffer[..count]);
+        let surplus = end.len().saturating_sub(PIP_LOG_BYTES_MAX);
+        end.drain(..surplus);
+    }
+    end
+}
+
+/// The last lines as one, without the marks below the lines of a traceback.
+fn last_lines(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let lines = text.lines().map(str::trim).filter(|line| !line.trim_matches(['^', '~']).is_empty());
+    let lines: Vec<&str> = lines.collect();
+    lines[lines.len().saturating_sub(PIP_LOG_LINES)..].join(" / ")
 }
 
 /// Bytes of all files down to `depth` folders below `dir`: how far pip is.
