@@ -58,6 +58,16 @@ struct Checkpoint {
     left: usize,
 }
 
+/// Where a block belongs.
+struct Place {
+    component: usize,
+    /// Column and row of the block in its MCU.
+    block: (usize, usize),
+    /// Column and row of the MCU.
+    column: usize,
+    row: usize,
+}
+
 /// The tables that the header segments define.
 #[derive(Default)]
 struct Tables {
@@ -180,7 +190,9 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_mcu(&self, bits: &mut Bits<'_>, predictions: &mut [i32; 3]) -> Result<(), Corrupt> {
-        self.each_block(|component, at, _| read_block(bits, self.codes(component)?, &mut predictions[at], |_, _| {}))
+        self.each_block(|component, at, _| {
+            read_block(bits, self.codes(component)?, &mut predictions[at], |_, _| {}).map(|_flat| ())
+        })
     }
 
     fn read_mcu_for_one(
@@ -194,10 +206,10 @@ impl<'a> Reader<'a> {
         self.each_block(|component, at, block| {
             let transform = &target.transforms[at];
             let mut sums = [0.0; 64];
-            read_block(bits, self.codes(component)?, &mut predictions[at], |k, value| {
+            let flat = read_block(bits, self.codes(component)?, &mut predictions[at], |k, value| {
                 transform.add(&mut sums, k, value);
             })?;
-            target.put(at, component, block, (column, row), &sums);
+            target.put(component, &Place { component: at, block, column, row }, &sums, flat);
             Ok(())
         })
     }
@@ -214,12 +226,14 @@ impl<'a> Reader<'a> {
         let mut coefficients = Vec::with_capacity(64);
         self.each_block(|component, at, block| {
             coefficients.clear();
-            read_block(bits, self.codes(component)?, &mut predictions[at], |k, value| coefficients.push((k, value)))?;
+            let flat = read_block(bits, self.codes(component)?, &mut predictions[at], |k, value| {
+                coefficients.push((k, value));
+            })?;
             for &index in hit {
                 let target = &mut *targets[index];
                 let mut sums = [0.0; 64];
                 coefficients.iter().for_each(|&(k, value)| target.transforms[at].add(&mut sums, k, value));
-                target.put(at, component, block, (column, row), &sums);
+                target.put(component, &Place { component: at, block, column, row }, &sums, flat);
             }
             Ok(())
         })
@@ -294,18 +308,11 @@ impl Target {
 
     /// Transforms one block into its plane.
     #[inline(always)]
-    fn put(
-        &mut self,
-        at: usize,
-        component: &Component,
-        (x, y): (usize, usize),
-        (column, row): (usize, usize),
-        sums: &[f32; 64],
-    ) {
-        let (transform, plane) = (&self.transforms[at], &mut self.planes[at]);
-        let left = ((column - self.columns.start) * component.across + x) * transform.across;
-        let top = ((row - self.rows.start) * component.down + y) * transform.down;
-        transform.finish(sums, &mut plane.samples[top * plane.width + left..], plane.width);
+    fn put(&mut self, component: &Component, place: &Place, sums: &[f32; 64], flat: bool) {
+        let (transform, plane) = (&self.transforms[place.component], &mut self.planes[place.component]);
+        let left = ((place.column - self.columns.start) * component.across + place.block.0) * transform.across;
+        let top = ((place.row - self.rows.start) * component.down + place.block.1) * transform.down;
+        transform.finish(sums, flat, &mut plane.samples[top * plane.width + left..], plane.width);
     }
 
     fn into_pixels(self) -> Pixels {

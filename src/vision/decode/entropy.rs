@@ -95,13 +95,6 @@ impl Bits<'_> {
     }
 
     #[inline(always)]
-    fn refill_below_32(&mut self) {
-        if self.count < 32 {
-            self.refill();
-        }
-    }
-
-    #[inline(always)]
     fn peek(&self, bits: u32) -> usize {
         (self.buffer >> (64 - bits)) as usize
     }
@@ -197,7 +190,7 @@ impl CodeTable {
     /// Zeros before the next value, and the value.
     #[inline(always)]
     fn next(&self, bits: &mut Bits<'_>) -> Result<(u32, i32), Corrupt> {
-        bits.refill_below_32();
+        bits.refill();
         let entry = self.lookup[bits.peek(LOOKUP_BITS)];
         let (run, size) = (entry >> 9 & 0x7F, entry >> 5 & 15);
         if size == 0 {
@@ -234,27 +227,30 @@ fn run_and_size(symbol: u8) -> (u32, u32) {
 }
 
 /// Reads one block; `sink` gets each coefficient that is written, by its place in zigzag order, the DC first.
+/// Gives whether there was none but the DC.
 #[inline(always)]
 pub(super) fn read_block(
     bits: &mut Bits<'_>,
     (dc, ac): (&CodeTable, &CodeTable),
     prediction: &mut i32,
     mut sink: impl FnMut(usize, i32),
-) -> Result<(), Corrupt> {
+) -> Result<bool, Corrupt> {
     let (_, difference) = dc.next(bits)?;
     *prediction = prediction.wrapping_add(difference);
     sink(0, *prediction);
+    let mut flat = true;
     let mut at = 1;
     while at < 64 {
         let (run, value) = ac.next(bits)?;
         at += run;
         if at > 63 {
-            return if run == RUN_END { Ok(()) } else { Err(Corrupt) };
+            return if run == RUN_END { Ok(flat) } else { Err(Corrupt) };
         }
+        flat = false;
         sink(at as usize, value);
         at += 1;
     }
-    Ok(())
+    Ok(flat)
 }
 
 #[cfg(test)]
