@@ -51,14 +51,11 @@ pub(super) fn rgb(planes: &[Plane], part: Part) -> Vec<u8> {
 
 fn convert_row(luma: &[u8], cb: &[u8], cr: &[u8], row: &mut [u8]) {
     const BITS: u32 = 16;
-    const fn fixed(factor: f64) -> i32 {
-        (factor * (1_i64 << BITS) as f64 + 0.5) as i32
-    }
-    const CR_TO_RED: i32 = fixed(1.402);
-    const CB_TO_GREEN: i32 = fixed(0.344_136);
-    const CR_TO_GREEN: i32 = fixed(0.714_136);
-    const CB_TO_BLUE: i32 = fixed(1.772);
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to a byte")]
+    // 1.402, 0.344136, 0.714136 and 1.772 in units of 2^-16.
+    const CR_TO_RED: i32 = 91_881;
+    const CB_TO_GREEN: i32 = 22_554;
+    const CR_TO_GREEN: i32 = 46_802;
+    const CB_TO_BLUE: i32 = 116_130;
     let byte = |value: i32| (value >> BITS).clamp(0, 255) as u8;
     for (pixel, ((&y, &cb), &cr)) in row.as_chunks_mut::<3>().0.iter_mut().zip(luma.iter().zip(cb).zip(cr)) {
         let y = (i32::from(y) << BITS) + (1 << (BITS - 1));
@@ -112,8 +109,8 @@ impl Interpolated {
         let last = self.sums.len() - 1;
         self.out.resize(2 * self.sums.len(), 0);
         let pairs = self.out.as_chunks_mut::<2>().0;
-        for (x, pair) in [(0, 0), (last, last)].map(|(x, at)| (x, at)) {
-            pairs[pair] = pair_of(self.sums[x.saturating_sub(1)], self.sums[x], self.sums[(x + 1).min(last)]);
+        for x in [0, last] {
+            pairs[x] = pair_of(self.sums[x.saturating_sub(1)], self.sums[x], self.sums[(x + 1).min(last)]);
         }
         for (pair, sums) in pairs[1..].iter_mut().zip(self.sums.windows(3)) {
             *pair = pair_of(sums[0], sums[1], sums[2]);

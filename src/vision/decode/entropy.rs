@@ -55,7 +55,7 @@ impl ScanData {
     pub(super) fn bits_at(&self, bit: usize) -> Bits<'_> {
         let mut bits = Bits { bytes: &self.bytes, next: bit / 8, buffer: 0, count: 0 };
         bits.refill();
-        bits.skip(bit as u32 % 8);
+        (0..bit % 8).for_each(|_| bits.skip(1));
         bits
     }
 }
@@ -66,7 +66,7 @@ fn plain_length(bytes: &[u8]) -> usize {
     let blocks = bytes.as_chunks::<32>().0;
     let clean = |block: &&[u8; 32]| !block.iter().fold(false, |found, byte| found | is_marker(byte));
     let start = 32 * blocks.iter().take_while(clean).count();
-    start + bytes[start..].iter().position(|byte| is_marker(byte)).unwrap_or(bytes.len() - start)
+    start + bytes[start..].iter().position(is_marker).unwrap_or(bytes.len() - start)
 }
 
 /// Most significant bit first. After the end it gives zeros; the caller compares `position` with the end.
@@ -94,9 +94,11 @@ impl Bits<'_> {
         self.count |= 56;
     }
 
+    /// The next bits, 1 to 16 of them.
     #[inline(always)]
-    fn peek(&self, bits: u32) -> usize {
-        (self.buffer >> (64 - bits)) as usize
+    #[expect(clippy::cast_possible_truncation, reason = "at most 16 bits are left after the shift")]
+    fn peek(&self, bits: u32) -> u32 {
+        (self.buffer >> (64 - bits)) as u32
     }
 
     #[inline(always)]
@@ -108,7 +110,7 @@ impl Bits<'_> {
     /// The signed value of `size` bits, 1 to 15 (T.81 F.2.2.1, EXTEND).
     #[inline(always)]
     fn signed(&mut self, size: u32) -> i32 {
-        let value = extend(self.peek(size) as i32, size);
+        let value = extend(self.peek(size).cast_signed(), size);
         self.skip(size);
         value
     }
@@ -175,11 +177,11 @@ impl CodeTable {
         }
         let free = LOOKUP_BITS - length;
         let first = (code << free) as usize;
-        for (tail, entry) in self.lookup[first..first + (1 << free)].iter_mut().enumerate() {
+        for (tail, entry) in (0_i32..).zip(&mut self.lookup[first..first + (1 << free)]) {
             *entry = if size == 0 {
                 run << 9 | length
             } else if size <= free {
-                let value = extend((tail >> (free - size)) as i32, size);
+                let value = extend(tail >> (free - size), size);
                 (value.cast_unsigned() & 0xFFFF) << 16 | run << 9 | (length + size)
             } else {
                 run << 9 | size << 5 | length
@@ -191,7 +193,7 @@ impl CodeTable {
     #[inline(always)]
     fn next(&self, bits: &mut Bits<'_>) -> Result<(u32, i32), Corrupt> {
         bits.refill();
-        let entry = self.lookup[bits.peek(LOOKUP_BITS)];
+        let entry = self.lookup[bits.peek(LOOKUP_BITS) as usize];
         let (run, size) = (entry >> 9 & 0x7F, entry >> 5 & 15);
         if size == 0 {
             bits.skip(entry & 31);
@@ -206,7 +208,7 @@ impl CodeTable {
 
     #[cold]
     fn next_long(&self, bits: &mut Bits<'_>) -> Result<(u32, i32), Corrupt> {
-        let pattern = bits.peek(16) as u32;
+        let pattern = bits.peek(16);
         let length = (1..=16).find(|&length| pattern < self.limits[length as usize]).ok_or(Corrupt)?;
         let index = (pattern >> (16 - length)).cast_signed() + self.offsets[length as usize];
         let symbol = usize::try_from(index).ok().and_then(|index| self.symbols.get(index)).ok_or(Corrupt)?;
@@ -275,14 +277,14 @@ mod tests {
 
     #[test]
     fn reader_resumes_at_any_bit() {
-        let data: Vec<u8> = (0..40).map(|i| (i * 37) as u8).collect();
+        let data: Vec<u8> = (0..40_u8).map(|i| i.wrapping_mul(37)).collect();
         let scan = ScanData::new(&data, 1);
         for bit in 0..300 {
             let mut bits = scan.bits_at(bit);
             assert_eq!(bits.position(), bit);
             let expected =
-                (0..11).fold(0, |acc, i| acc << 1 | usize::from(data[(bit + i) / 8] >> (7 - (bit + i) % 8) & 1));
-            assert_eq!(bits.peek(11), expected);
+                (0..11).fold(0, |acc, i| acc << 1 | u32::from(data[(bit + i) / 8] >> (7 - (bit + i) % 8) & 1));
+            assert_eq!(bits.peek(11), expected, "at bit {bit}");
             bits.skip(11);
             assert_eq!(bits.position(), bit + 11);
         }

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "sizes of the test pictures are small")]
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -122,10 +124,9 @@ fn transparency_lies_over_white() {
         let image = whole(&file(name));
         for (x, pixel) in image.rgb().chunks_exact(3).take(PATTERN.0 as usize).enumerate() {
             let alpha = (x as f64 * 255.0 / f64::from(PATTERN.0 - 1)).floor() / 255.0;
-            for channel in 0..3 {
-                let value = f64::from(opaque.rgb()[3 * x + channel]);
-                let expected = value * alpha + 255.0 * (1.0 - alpha);
-                assert!((f64::from(pixel[channel]) - expected).abs() <= 1.0, "{name} at {x}");
+            for (value, flattened) in opaque.rgb()[3 * x..].iter().zip(pixel) {
+                let expected = f64::from(*value) * alpha + 255.0 * (1.0 - alpha);
+                assert!((f64::from(*flattened) - expected).abs() <= 1.0, "{name} at {x}");
             }
         }
     }

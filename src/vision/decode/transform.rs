@@ -164,9 +164,9 @@ fn inverse<const ACROSS: usize, const DOWN: usize>(sums: &[f32; 64], out: &mut [
     }
     for (y, row) in columns.iter().enumerate() {
         let mut values = [0.0_f32; ACROSS];
-        for frequency in 0..ACROSS {
+        for (frequency, sum) in row.iter().enumerate() {
             for (x, value) in values.iter_mut().enumerate() {
-                *value += basis(ACROSS, frequency, x) * row[frequency];
+                *value += basis(ACROSS, frequency, x) * sum;
             }
         }
         out[y * stride..y * stride + ACROSS].copy_from_slice(&values.map(sample));
@@ -263,7 +263,7 @@ mod tests {
     /// Every coefficient set, amplitudes falling, signs mixed.
     fn coefficients(seed: i32) -> [i32; 64] {
         from_fn(|k| {
-            let k = k as i32;
+            let k = i32::try_from(k).unwrap();
             let hash = (k * 7919 + seed * 104_729) % 401 - 200;
             hash / (1 + k / 3)
         })
