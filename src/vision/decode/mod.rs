@@ -5,10 +5,14 @@
 //! laid over white, of an animated PNG the still default image is taken, an animated WebP is refused.
 //! Embedded colour profiles are not applied.
 
+mod baseline;
+mod colour;
+mod entropy;
 mod exif;
 mod jpeg;
 mod png;
 mod reduce;
+mod transform;
 mod webp;
 
 use super::geometry::BoxPx;
@@ -52,6 +56,9 @@ pub enum DecodeError {
 /// Most pixels that one call of [`Picture::windows`] gives, all windows together; see there.
 const WINDOWS_PIXELS_MAX: u64 = 32_000_000;
 
+/// From this longest side on, a baseline JPEG is read in parts.
+const PARTIAL_SIDE_PX: u32 = 1280;
+
 /// The largest reduction.
 const SCALE_MAX: u32 = 8;
 
@@ -65,6 +72,8 @@ pub struct Picture<'a> {
     orientation: Orientation,
     /// Upright width and height.
     size: (u32, u32),
+    /// Reads only what is asked for, when the picture is large and of the kind for it.
+    partial: Option<baseline::Reader<'a>>,
     /// The whole upright picture, once it has been decoded.
     whole: Option<Image>,
 }
@@ -117,6 +126,11 @@ impl<'a> Picture<'a> {
     /// # Errors
     /// Every [`DecodeError`].
     pub fn open(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
+        Self::open_partial_from(bytes, limits, PARTIAL_SIDE_PX)
+    }
+
+    /// As `open`, with the longest side from which a picture is read in parts.
+    fn open_partial_from(bytes: &'a [u8], limits: &DecodeLimits, side_px: u32) -> Result<Self, DecodeError> {
         if bytes.len() > limits.bytes_max {
             return Err(DecodeError::TooLarge(format!(
                 "`{}` bytes, at most {} are accepted",
@@ -127,7 +141,11 @@ impl<'a> Picture<'a> {
         let (format, stored_size, orientation) = read_header(bytes)?;
         check_size(stored_size, limits)?;
         let size = orientation.upright_size(stored_size);
-        Ok(Self { bytes, limits: *limits, format, orientation, size, whole: None })
+        let partial = match &format {
+            Format::Jpeg(header) if size.0.max(size.1) >= side_px => baseline::Reader::new(bytes, header),
+            _ => None,
+        };
+        Ok(Self { bytes, limits: *limits, format, orientation, size, partial, whole: None })
     }
 
     /// Upright width, pixels.
@@ -150,7 +168,7 @@ impl<'a> Picture<'a> {
     pub fn overview(&mut self, long_side_px: u32) -> Result<Window, DecodeError> {
         let rect = Rect { left: 0, top: 0, width: self.size.0, height: self.size.1 };
         let scale = scale_for(rect, long_side_px);
-        Ok(cut(self.whole()?, rect, scale))
+        self.read(&[(rect, scale)])?.pop().ok_or_else(|| DecodeError::Format("no pixels".into()))
     }
 
     /// Windows of the picture, one for each region (clipped to the picture, rounded outwards, at
@@ -163,10 +181,20 @@ impl<'a> Picture<'a> {
     /// # Errors
     /// `Format` when the pixel data is broken.
     pub fn windows(&mut self, regions: &[Region]) -> Result<Vec<Window>, DecodeError> {
-        let size = self.size;
-        let plans = plan_windows(regions, size);
-        let whole = self.whole()?;
-        Ok(plans.into_iter().map(|(rect, scale)| cut(whole, rect, scale)).collect())
+        let plans = plan_windows(regions, self.size);
+        self.read(&plans)
+    }
+
+    /// Upright rectangles at their scales.
+    fn read(&mut self, plans: &[(Rect, u32)]) -> Result<Vec<Window>, DecodeError> {
+        let (orientation, size) = (self.orientation, self.size);
+        let Some(partial) = &mut self.partial else {
+            let whole = self.whole()?;
+            return Ok(plans.iter().map(|&(rect, scale)| cut(whole, rect, scale)).collect());
+        };
+        let stored: Vec<_> = plans.iter().map(|&(rect, scale)| (orientation.to_stored(rect, size), scale)).collect();
+        let parts = partial.read(&stored)?;
+        parts.into_iter().zip(plans).map(|(part, &(_, scale))| upright_window(part, scale, orientation, size)).collect()
     }
 
     /// The whole upright picture; decoded once.
@@ -280,6 +308,25 @@ fn cut(whole: &Image, rect: Rect, scale: u32) -> Window {
     Window { image, left_px: rect.left.cast_signed(), top_px: rect.top.cast_signed(), scale }
 }
 
+/// Turns pixels of the stored picture upright, with their place in the upright picture of this `size`.
+fn upright_window(
+    part: baseline::Pixels,
+    scale: u32,
+    orientation: Orientation,
+    size: (u32, u32),
+) -> Result<Window, DecodeError> {
+    let covered = (i64::from(part.width) * i64::from(scale), i64::from(part.height) * i64::from(scale));
+    let (left, top) = orientation.to_upright_corner((part.left.into(), part.top.into()), covered, size);
+    let (rgb, (width, height)) = orientation.turn(part.rgb, (part.width, part.height));
+    let out_of_range = || DecodeError::Format("pixel data has the wrong length".into());
+    Ok(Window {
+        image: Image::from_rgb(width, height, rgb).ok_or_else(out_of_range)?,
+        left_px: i32::try_from(left).map_err(|_| out_of_range())?,
+        top_px: i32::try_from(top).map_err(|_| out_of_range())?,
+        scale,
+    })
+}
+
 /// Grey, grey-alpha, RGB or RGBA (1 to 4 `channels`) to RGB, transparency over white.
 fn flatten(mut samples: Vec<u8>, channels: usize) -> Result<Vec<u8>, DecodeError> {
     match channels {
@@ -306,3 +353,22 @@ fn over_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
+
+/// For the fuzzer: reads `bytes` as a picture in every way, in parts and whole.
+///
+/// # Errors
+/// Every [`DecodeError`]; a panic or an allocation beyond the limits is what the fuzzer looks for.
+pub fn fuzz_decode(bytes: &[u8]) -> Result<(), DecodeError> {
+    let limits = DecodeLimits { pixels_max: 1 << 20, side_px_max: 1 << 12, side_px_min: 0, ..DecodeLimits::default() };
+    let box_px = BoxPx { left: 5.0, top: -3.0, width: 30.0, height: 1000.0 };
+    let regions = [Region { box_px, long_side_px_enough: u32::MAX }, Region { box_px, long_side_px_enough: 16 }];
+    for side_px in [0, u32::MAX] {
+        let mut picture = Picture::open_partial_from(bytes, &limits, side_px)?;
+        picture.overview(64)?;
+        picture.windows(&regions)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! From DCT coefficients to samples, at full size or as area means of it.
+//!
+//! The mean of a run of samples is linear in the coefficients, and on a grid of N means the eight
+//! cosines fall onto N of them: the mean over cell k of cos((2x + 1) u pi / 16) is a factor times
+//! cos((2k + 1) u' pi / 2N) with u' the folded frequency. So each coefficient is weighted and added
+//! to one of N x N sums as it is read, and an N-point inverse transform gives the exact area means.
+
+use std::array::from_fn;
+use std::f64::consts::{PI, SQRT_2};
+
+/// Row-major place of each coefficient of the zigzag order (T.81, figure 5).
+#[rustfmt::skip]
+const ZIGZAG: [u8; 64] = [
+     0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,
+    12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,  6,  7, 14, 21, 28,
+    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// How the blocks of one component become `across x down` samples each.
+pub(super) struct Transform {
+    pub(super) across: usize,
+    pub(super) down: usize,
+    /// For each coefficient in zigzag order: the sum it is added to, and its weight.
+    terms: [(u8, f32); 64],
+}
+
+impl Transform {
+    /// For a quantization table in zigzag order; `across` and `down` are 1, 2, 4 or 8.
+    pub(super) fn new(quantization: &[u8; 64], across: usize, down: usize) -> Self {
+        let full = across == 8 && down == 8;
+        let axis = |frequency, points| if full { (frequency, scaled(frequency)) } else { folded(frequency, points) };
+        let terms = from_fn(|k| {
+            let place = usize::from(ZIGZAG[k]);
+            let (column, weight_x) = axis(place % 8, across);
+            let (row, weight_y) = axis(place / 8, down);
+            if weight_x * weight_y == 0.0 {
+                // To an unused sum, each to another one: adding nothing to a used sum would still wait for it.
+                #[expect(clippy::cast_possible_truncation, reason = "a place below 64")]
+                return ((across * down + k % (64 - across * down)) as u8, 0.0);
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "a place below 64, and a weight for f32 arithmetic")]
+            ((row * across + column) as u8, (weight_x * weight_y * f64::from(quantization[k])) as f32)
+        });
+        Self { across, down, terms }
+    }
+
+    /// Adds coefficient `k` of the zigzag order, below 64.
+    #[inline(always)]
+    pub(super) fn add(&self, sums: &mut [f32; 64], k: usize, value: i32) {
+        let (place, weight) = self.terms[k & 63];
+        #[expect(clippy::cast_precision_loss, reason = "below 2^24 in every real picture")]
+        let value = value as f32;
+        sums[usize::from(place & 63)] += value * weight;
+    }
+
+    /// Writes the samples of a block to `out`, rows `stride` apart; `flat` when only coefficient 0 was added.
+    pub(super) fn finish(&self, sums: &[f32; 64], flat: bool, out: &mut [u8], stride: usize) {
+        if flat {
+            out.chunks_mut(stride).take(self.down).for_each(|row| row[..self.across].fill(sample(sums[0])));
+            return;
+        }
+        match (self.across, self.down) {
+            (8, 8) => inverse_8x8(sums, out, stride),
+            (4, 4) => inverse::<4, 4>(sums, out, stride),
+            (2, 2) => inverse::<2, 2>(sums, out, stride),
+            (1, 1) => out[0] = sample(sums[0]),
+            (8, 4) => inverse::<8, 4>(sums, out, stride),
+            (4, 8) => inverse::<4, 8>(sums, out, stride),
+            (4, 2) => inverse::<4, 2>(sums, out, stride),
+            (2, 4) => inverse::<2, 4>(sums, out, stride),
+            (2, 1) => inverse::<2, 1>(sums, out, stride),
+            (1, 2) => inverse::<1, 2>(sums, out, stride),
+            _ => unreachable!("sampling factors are 1 or 2"),
+        }
+    }
+}
+
+/// The folded frequency and its weight, normalisation of the 8-point transform included.
+fn folded(frequency: usize, points: usize) -> (usize, f64) {
+    let normalisation = if frequency == 0 { 0.5 / SQRT_2 } else { 0.5 };
+    let cell = 8 / points;
+    let mean = (0..cell).map(|x| cosine(2 * x + 1, frequency, 16)).sum::<f64>() / cell as f64;
+    let phase = frequency % (2 * points);
+    let place = if phase > points { 2 * points - phase } else { phase };
+    if place == points {
+        return (0, 0.0); // this cosine is odd about every cell: its means vanish
+    }
+    (place, normalisation * mean / cosine(1, place, 2 * points))
+}
+
+/// Weight of a frequency in the scaled transform of Arai, Agui and Nakajima (1988).
+fn scaled(frequency: usize) -> f64 {
+    let weight = if frequency == 0 { 1.0 } else { SQRT_2 * cosine(1, frequency, 16) };
+    weight / 8.0_f64.sqrt()
+}
+
+/// cos(odd * frequency * pi / period).
+fn cosine(odd: usize, frequency: usize, period: usize) -> f64 {
+    ((odd * frequency) as f64 * PI / period as f64).cos()
+}
+
+/// Level shift, rounding and clamping to a byte.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the sum lies in 2^23 .. 2^23 + 255, whose low byte is the value")]
+fn sample(value: f32) -> u8 {
+    // Adding 2^23 rounds to the nearest integer and leaves it in the low bits; unlike a cast, this vectorises.
+    const INTEGERS: f32 = 8_388_608.0;
+    let value = value + 128.0;
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    (value + INTEGERS).to_bits() as u8
+}
+
+/// N-point cosines for the small inverse transforms, [frequency][sample].
+const COS_4: [[f32; 4]; 4] = [
+    [1.0; 4],
+    [0.923_879_5, 0.382_683_43, -0.382_683_43, -0.923_879_5],
+    [0.707_106_77, -0.707_106_77, -0.707_106_77, 0.707_106_77],
+    [0.382_683_43, -0.923_879_5, 0.923_879_5, -0.382_683_43],
+];
+const COS_8: [[f32; 8]; 8] = [
+    [1.0; 8],
+    [0.980_785_25, 0.831_469_6, 0.555_570_24, 0.195_090_32, -0.195_090_32, -0.555_570_24, -0.831_469_6, -0.980_785_25],
+    [0.923_879_5, 0.382_683_43, -0.382_683_43, -0.923_879_5, -0.923_879_5, -0.382_683_43, 0.382_683_43, 0.923_879_5],
+    [0.831_469_6, -0.195_090_32, -0.980_785_25, -0.555_570_24, 0.555_570_24, 0.980_785_25, 0.195_090_32, -0.831_469_6],
+    [
+        0.707_106_77,
+        -0.707_106_77,
+        -0.707_106_77,
+        0.707_106_77,
+        0.707_106_77,
+        -0.707_106_77,
+        -0.707_106_77,
+        0.707_106_77,
+    ],
+    [0.555_570_24, -0.980_785_25, 0.195_090_32, 0.831_469_6, -0.831_469_6, -0.195_090_32, 0.980_785_25, -0.555_570_24],
+    [0.382_683_43, -0.923_879_5, 0.923_879_5, -0.382_683_43, -0.382_683_43, 0.923_879_5, -0.923_879_5, 0.382_683_43],
+    [0.195_090_32, -0.555_570_24, 0.831_469_6, -0.980_785_25, 0.980_785_25, -0.831_469_6, 0.555_570_24, -0.195_090_32],
+];
+
+/// cos((2 sample + 1) frequency pi / 2 points).
+#[inline(always)]
+fn basis(points: usize, frequency: usize, sample: usize) -> f32 {
+    match points {
+        8 => COS_8[frequency][sample],
+        4 => COS_4[frequency][sample],
+        2 if frequency == 1 => [0.707_106_77, -0.707_106_77][sample],
+        _ => 1.0,
+    }
+}
+
+/// The inverse transform of a small block, columns first.
+#[inline(always)]
+fn inverse<const ACROSS: usize, const DOWN: usize>(sums: &[f32; 64], out: &mut [u8], stride: usize) {
+    let mut columns = [[0.0_f32; ACROSS]; DOWN];
+    for (y, row) in columns.iter_mut().enumerate() {
+        for frequency in 0..DOWN {
+            let factor = basis(DOWN, frequency, y);
+            for (x, value) in row.iter_mut().enumerate() {
+                *value += factor * sums[frequency * ACROSS + x];
+            }
+        }
+    }
+    for (y, row) in columns.iter().enumerate() {
+        let mut values = [0.0_f32; ACROSS];
+        for (frequency, sum) in row.iter().enumerate() {
+            for (x, value) in values.iter_mut().enumerate() {
+                *value += basis(ACROSS, frequency, x) * sum;
+            }
+        }
+        out[y * stride..y * stride + ACROSS].copy_from_slice(&values.map(sample));
+    }
+}
+
+/// Eight lanes that are transformed at once.
+type Lanes = [f32; 8];
+
+/// The 8 x 8 inverse transform of Arai, Agui and Nakajima (1988), in floats.
+fn inverse_8x8(sums: &[f32; 64], out: &mut [u8], stride: usize) {
+    let rows: [Lanes; 8] = from_fn(|y| from_fn(|x| sums[8 * y + x]));
+    let columns_done = transpose(&inverse_lanes(&rows));
+    let done = transpose(&inverse_lanes(&columns_done));
+    for (y, row) in done.iter().enumerate() {
+        out[y * stride..y * stride + 8].copy_from_slice(&row.map(sample));
+    }
+}
+
+#[inline(always)]
+fn transpose(rows: &[Lanes; 8]) -> [Lanes; 8] {
+    from_fn(|y| from_fn(|x| rows[x][y]))
+}
+
+/// One-dimensional inverse transform along the first index, of eight independent lanes.
+#[inline(always)]
+fn inverse_lanes(f: &[Lanes; 8]) -> [Lanes; 8] {
+    const SQRT2: f32 = std::f32::consts::SQRT_2;
+    const TWICE_COS_1: f32 = 1.847_759_1; // 2 cos(pi / 8)
+    const DIFFERENCE: f32 = 1.082_392_2; // 2 (cos(pi / 8) - cos(3 pi / 8))
+    const SUM: f32 = 2.613_126; // 2 (cos(pi / 8) + cos(3 pi / 8))
+    let mut out = [[0.0; 8]; 8];
+    for lane in 0..8 {
+        let at = |k: usize| f[k][lane];
+        let (even_sum, even_difference) = (at(0) + at(4), at(0) - at(4));
+        let middle_sum = at(2) + at(6);
+        let middle_difference = (at(2) - at(6)) * SQRT2 - middle_sum;
+        let even = [
+            even_sum + middle_sum,
+            even_difference + middle_difference,
+            even_difference - middle_difference,
+            even_sum - middle_sum,
+        ];
+        let (a, b) = (at(5) + at(3), at(5) - at(3));
+        let (c, d) = (at(1) + at(7), at(1) - at(7));
+        let odd_0 = c + a;
+        let turned = (b + d) * TWICE_COS_1;
+        let odd_1 = turned - b * SUM - odd_0;
+        let odd_2 = (c - a) * SQRT2 - odd_1;
+        let odd_3 = turned - d * DIFFERENCE - odd_2;
+        let odd = [odd_0, odd_1, odd_2, odd_3];
+        for k in 0..4 {
+            out[k][lane] = even[k] + odd[k];
+            out[7 - k][lane] = even[k] - odd[k];
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flat_blocks_equal_their_transform() {
+        for points in [1, 2, 4, 8] {
+            let transform = Transform::new(&[3; 64], points, points);
+            for value in [-700, -3, 0, 100, 341] {
+                let (mut sums, mut quick, mut slow) = ([0.0; 64], [0; 64], [0; 64]);
+                transform.add(&mut sums, 0, value);
+                transform.finish(&sums, true, &mut quick, 8);
+                transform.finish(&sums, false, &mut slow, 8);
+                assert_eq!(quick, slow);
+            }
+        }
+    }
+
+    /// Samples by the definition (T.81 A.3.3), not rounded.
+    fn definition(coefficients: &[i32; 64]) -> [[f64; 8]; 8] {
+        let c = |u: usize| if u == 0 { 0.5 / SQRT_2 } else { 0.5 };
+        from_fn(|y| {
+            from_fn(|x| {
+                (0..64)
+                    .map(|k| {
+                        let (u, v) = (usize::from(ZIGZAG[k]) % 8, usize::from(ZIGZAG[k]) / 8);
+                        let basis = cosine(2 * x + 1, u, 16) * cosine(2 * y + 1, v, 16);
+                        c(u) * c(v) * f64::from(coefficients[k]) * basis
+                    })
+                    .sum()
+            })
+        })
+    }
+
+    /// Every coefficient set, amplitudes falling, signs mixed.
+    fn coefficients(seed: i32) -> [i32; 64] {
+        from_fn(|k| {
+            let k = i32::try_from(k).unwrap();
+            let hash = (k * 7919 + seed * 104_729) % 401 - 200;
+            hash / (1 + k / 3)
+        })
+    }
+
+    #[test]
+    fn every_size_gives_the_area_means_of_the_definition() {
+        for seed in 0..20 {
+            let coefficients = coefficients(seed);
+            let exact = definition(&coefficients);
+            let sizes = [(8, 8), (4, 4), (2, 2), (1, 1), (8, 4), (4, 8), (4, 2), (2, 4), (2, 1), (1, 2)];
+            for (across, down) in sizes {
+                let transform = Transform::new(&[1; 64], across, down);
+                let mut sums = [0.0; 64];
+                coefficients.iter().enumerate().for_each(|(k, &value)| transform.add(&mut sums, k, value));
+                let mut out = [0; 64];
+                transform.finish(&sums, false, &mut out, 8);
+                let (cell_x, cell_y) = (8 / across, 8 / down);
+                for y in 0..down {
+                    for x in 0..across {
+                        let cell = (0..cell_y).flat_map(|j| (0..cell_x).map(move |i| (j, i)));
+                        let sum: f64 = cell.map(|(j, i)| exact[y * cell_y + j][x * cell_x + i]).sum();
+                        let mean = (sum / (cell_x * cell_y) as f64 + 128.0).clamp(0.0, 255.0);
+                        let got = f64::from(out[8 * y + x]);
+                        assert!((got - mean).abs() < 0.51, "{across}x{down} at {x},{y}: {got} for {mean}");
+                    }
+                }
+            }
+        }
+    }
+}
