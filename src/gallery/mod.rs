@@ -8,5 +8,7 @@ pub mod error_rates;
 pub mod ids;
 pub mod similarity;
 
+mod rows;
+
 pub use collection::{Candidate, Collection, Search, UserCandidate};
 pub use ids::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
