@@ -2,5 +2,6 @@
 
 mod architecture;
 mod models;
+mod store;
 mod support;
 mod vision;

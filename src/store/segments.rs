@@ -107,12 +107,6 @@ impl Segment {
             .ok_or_else(|| damaged(&self.path, &format!("slot `{slot}` cannot exist")))
     }
 
-    /// Whole or partial slots that the file's length holds.
-    pub(super) fn slots_in_file(&self) -> Result<u64, StoreError> {
-        let bytes = self.file.metadata().map_err(|error| files::disk_error(&self.path, &error))?.len();
-        Ok(bytes.saturating_sub(HEADER_BYTES as u64).div_ceil(self.slot_bytes() as u64))
-    }
-
     /// Refuses a file that is too short for `slots`.
     pub(super) fn check_length(&self, slots: u64) -> Result<(), StoreError> {
         let bytes = self.file.metadata().map_err(|error| files::disk_error(&self.path, &error))?.len();
