@@ -1,6 +1,10 @@
 //! One collection's enrolled vectors in memory, and the exact search over them.
 
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+
 use super::ids::{FaceId, UserId};
+use super::rows::{Row, Rows};
 use crate::vision::{Embedding, ModelId};
 
 /// What a search asks for.
@@ -30,54 +34,436 @@ pub struct UserCandidate {
     pub cosine: f32,
 }
 
-/// The enrolled faces of one collection, all of one model.
+/// The enrolled faces of one collection, all of one model, in memory.
+///
+/// Every answer is a function of what is enrolled alone: not of the order in which it was enrolled,
+/// nor of the machine's instruction set. The caller guards it (a `RwLock` outside).
 pub struct Collection {
-    _model_id: ModelId,
+    model_id: ModelId,
+    faces: HashMap<FaceId, Face>,
+    face_rows: Rows<FaceId>,
+    users: HashMap<UserId, User>,
+    user_rows: Rows<UserId>,
 }
+
+struct Face {
+    row: Row,
+    user: Option<UserId>,
+}
+
+struct User {
+    /// Sum of the faces' vectors in units of 1 / [`FIXED_ONE`]: integers add up to the same whatever the order.
+    sum: Vec<i64>,
+    face_count: u64,
+    /// `None` when the vectors cancel out.
+    row: Option<Row>,
+}
+
+/// One, in the fixed-point numbers of [`User::sum`]: 2^36 keeps every bit of a component above 2^-13 and
+/// leaves room for 2^27 faces.
+const FIXED_ONE: f64 = 68_719_476_736.0;
 
 impl Collection {
     /// An empty one.
     #[must_use]
-    pub fn new(model_id: ModelId, _dimensions: usize) -> Self {
-        Self { _model_id: model_id }
+    pub fn new(model_id: ModelId, dimensions: usize) -> Self {
+        Self {
+            model_id,
+            faces: HashMap::new(),
+            face_rows: Rows::new(dimensions),
+            users: HashMap::new(),
+            user_rows: Rows::new(dimensions),
+        }
     }
 
     /// Enrols a face, or replaces it. `None` when the embedding is another model's.
-    pub fn insert(&mut self, _face_id: FaceId, _embedding: &Embedding, _user: Option<UserId>) -> Option<()> {
-        unimplemented!()
+    pub fn insert(&mut self, face_id: FaceId, embedding: &Embedding, user: Option<UserId>) -> Option<()> {
+        if !self.comparable(embedding) {
+            return None;
+        }
+        self.remove(face_id);
+        let row = self.face_rows.insert(face_id, embedding.vector());
+        self.faces.insert(face_id, Face { row, user: None });
+        self.set_user(face_id, user);
+        Some(())
     }
 
     /// Forgets a face and overwrites its vector; false when it was not enrolled.
-    pub fn remove(&mut self, _face_id: FaceId) -> bool {
-        unimplemented!()
+    pub fn remove(&mut self, face_id: FaceId) -> bool {
+        self.set_user(face_id, None);
+        match self.faces.remove(&face_id) {
+            Some(face) => {
+                self.face_rows.remove(face.row);
+                true
+            }
+            None => false,
+        }
     }
 
-    /// Gives an enrolled face to a user, or frees it.
-    pub fn set_user(&mut self, _face_id: FaceId, _user: Option<UserId>) {
-        unimplemented!()
+    /// Gives an enrolled face to a user, or frees it; nothing happens when it is not enrolled.
+    pub fn set_user(&mut self, face_id: FaceId, user: Option<UserId>) {
+        let Some(face) = self.faces.get_mut(&face_id) else { return };
+        if face.user == user {
+            return;
+        }
+        let row = face.row;
+        if let Some(before) = std::mem::replace(&mut face.user, user.clone()) {
+            self.change_user(before, row, Change::Leaves);
+        }
+        if let Some(now) = user {
+            self.change_user(now, row, Change::Joins);
+        }
     }
 
     /// An enrolled face's embedding.
     #[must_use]
-    pub fn embedding(&self, _face_id: FaceId) -> Option<Embedding> {
-        unimplemented!()
+    pub fn embedding(&self, face_id: FaceId) -> Option<Embedding> {
+        let face = self.faces.get(&face_id)?;
+        Embedding::from_unit(self.model_id.clone(), self.face_rows.vector(face.row).to_vec())
     }
 
     /// A user's vector: the normalised mean of the user's faces; `None` without faces.
     #[must_use]
-    pub fn user_embedding(&self, _user: &UserId) -> Option<Embedding> {
-        unimplemented!()
+    pub fn user_embedding(&self, user: &UserId) -> Option<Embedding> {
+        let row = self.users.get(user)?.row?;
+        Embedding::from_unit(self.model_id.clone(), self.user_rows.vector(row).to_vec())
+    }
+
+    /// Enrolled faces.
+    #[must_use]
+    pub fn face_count(&self) -> usize {
+        self.faces.len()
     }
 
     /// Every face at or above the threshold, best first, up to the limit, without `exclude`.
+    ///
+    /// Of equal cosines the smaller face id comes first. Empty when `probe` is another model's.
     #[must_use]
-    pub fn search(&self, _probe: &Embedding, _search: Search, _exclude: Option<FaceId>) -> Vec<Candidate> {
-        unimplemented!()
+    pub fn search(&self, probe: &Embedding, search: Search, exclude: Option<FaceId>) -> Vec<Candidate> {
+        if !self.comparable(probe) {
+            return Vec::new();
+        }
+        let best = best_rows(&self.face_rows, probe.vector(), search, exclude.as_ref());
+        best.into_iter().map(|Scored { cosine, id }| Candidate { face_id: *id, cosine }).collect()
     }
 
     /// Every user whose vector is at or above the threshold, best first, without `exclude`.
+    ///
+    /// Of equal cosines the smaller user id comes first. Empty when `probe` is another model's.
     #[must_use]
-    pub fn search_users(&self, _probe: &Embedding, _search: Search, _exclude: Option<&UserId>) -> Vec<UserCandidate> {
-        unimplemented!()
+    pub fn search_users(&self, probe: &Embedding, search: Search, exclude: Option<&UserId>) -> Vec<UserCandidate> {
+        if !self.comparable(probe) {
+            return Vec::new();
+        }
+        let best = best_rows(&self.user_rows, probe.vector(), search, exclude);
+        best.into_iter().map(|Scored { cosine, id }| UserCandidate { user_id: id.clone(), cosine }).collect()
+    }
+
+    fn comparable(&self, embedding: &Embedding) -> bool {
+        *embedding.model_id() == self.model_id && embedding.vector().len() == self.face_rows.dimensions()
+    }
+
+    fn change_user(&mut self, user_id: UserId, face_row: Row, change: Change) {
+        let vector = self.face_rows.vector(face_row);
+        let dimensions = vector.len();
+        let user = self.users.entry(user_id.clone()).or_insert_with(|| User {
+            sum: vec![0; dimensions],
+            face_count: 0,
+            row: None,
+        });
+        for (sum, &x) in user.sum.iter_mut().zip(vector) {
+            match change {
+                Change::Joins => *sum += fixed_from_f32(x),
+                Change::Leaves => *sum -= fixed_from_f32(x),
+            }
+        }
+        match change {
+            Change::Joins => user.face_count += 1,
+            Change::Leaves => user.face_count -= 1,
+        }
+        if let Some(row) = user.row.take() {
+            self.user_rows.remove(row);
+        }
+        if user.face_count == 0 {
+            self.users.remove(&user_id);
+        } else if let Some(mean) = unit_from_sum(&self.model_id, &user.sum) {
+            user.row = Some(self.user_rows.insert(user_id, mean.vector()));
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Joins,
+    Leaves,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a component is within -1 to 1, so the product is below 2^37")]
+fn fixed_from_f32(x: f32) -> i64 {
+    (f64::from(x) * FIXED_ONE).round() as i64
+}
+
+/// Direction of the sum; the mean's length does not matter.
+fn unit_from_sum(model_id: &ModelId, sum: &[i64]) -> Option<Embedding> {
+    #[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest f32, far inside its range")]
+    #[expect(clippy::cast_precision_loss, reason = "a sum of fewer than 2^16 faces is exact; beyond, the nearest f64")]
+    let raw: Vec<f32> = sum.iter().map(|&s| (s as f64 / FIXED_ONE) as f32).collect();
+    // A mean shorter than this has no direction worth comparing (and rounding would decide it).
+    let square: f64 = raw.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    if square < 1e-12 {
+        return None;
+    }
+    Embedding::normalised(model_id.clone(), &raw)
+}
+
+/// A row's owner and cosine; the greater one is the *worse* one, so that a max-heap drops it first.
+struct Scored<'a, Id> {
+    cosine: f32,
+    id: &'a Id,
+}
+
+impl<Id: Ord> Ord for Scored<'_, Id> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.cosine.total_cmp(&self.cosine).then_with(|| self.id.cmp(other.id))
+    }
+}
+
+impl<Id: Ord> PartialOrd for Scored<'_, Id> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<Id: Ord> PartialEq for Scored<'_, Id> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<Id: Ord> Eq for Scored<'_, Id> {}
+
+/// The best rows in order: a scan over all of them, and a heap of at most `limit`.
+fn best_rows<'a, Id: Ord>(
+    rows: &'a Rows<Id>,
+    probe: &[f32],
+    search: Search,
+    exclude: Option<&Id>,
+) -> Vec<Scored<'a, Id>> {
+    if search.limit == 0 {
+        return Vec::new();
+    }
+    let mut heap: BinaryHeap<Scored<'a, Id>> = BinaryHeap::new();
+    rows.scan(probe, search.cosine_min, &mut |id, cosine| {
+        if exclude == Some(id) {
+            return;
+        }
+        let scored = Scored { cosine, id };
+        if heap.len() < search.limit {
+            heap.push(scored);
+        } else if let Some(mut worst) = heap.peek_mut()
+            && scored < *worst
+        {
+            *worst = scored;
+        }
+    });
+    heap.into_sorted_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use uuid::Uuid;
+
+    const DIMENSIONS: usize = 7;
+
+    fn model() -> ModelId {
+        ModelId::new("toy")
+    }
+
+    fn face(n: u8) -> FaceId {
+        FaceId(Uuid::from_u128(u128::from(n) + 1))
+    }
+
+    fn user(n: u8) -> UserId {
+        UserId::parse(&format!("u{n}")).unwrap()
+    }
+
+    /// Few distinct directions, so that ties are common.
+    fn embedding(direction: u8) -> Embedding {
+        let raw: Vec<f32> = (0..DIMENSIONS).map(|i| f32::from((direction >> i) & 1) - 0.25).collect();
+        Embedding::normalised(model(), &raw).unwrap()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Insert(u8, u8, Option<u8>),
+        Remove(u8),
+        SetUser(u8, Option<u8>),
+        Search { probe: u8, cosine_min: f32, limit: usize, exclude: u8 },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let owner = || proptest::option::of(0u8..4);
+        prop_oneof![
+            4 => (0u8..24, 0u8..16, owner()).prop_map(|(f, d, u)| Step::Insert(f, d, u)),
+            2 => (0u8..24).prop_map(Step::Remove),
+            2 => (0u8..24, owner()).prop_map(|(f, u)| Step::SetUser(f, u)),
+            2 => (0u8..16, -1.0f32..1.0, 0usize..30, 0u8..24)
+                .prop_map(|(probe, cosine_min, limit, exclude)| Step::Search { probe, cosine_min, limit, exclude }),
+        ]
+    }
+
+    type Model = BTreeMap<FaceId, (u8, Option<UserId>)>;
+
+    /// Sixteen-bit-free textbook cosine of the direction classes: exact equality of ties needs the same sum order.
+    fn brute(model: &Model, probe: u8, search: Search, exclude: FaceId) -> Vec<Candidate> {
+        let probe = embedding(probe);
+        let mut all: Vec<Candidate> = model
+            .iter()
+            .filter(|(id, _)| **id != exclude)
+            .map(|(id, (d, _))| Candidate { face_id: *id, cosine: plain_cosine(&probe, &embedding(*d)) })
+            .filter(|c| c.cosine >= search.cosine_min)
+            .collect();
+        all.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.face_id.cmp(&b.face_id)));
+        all.truncate(search.limit);
+        all
+    }
+
+    /// Seven dimensions fit one group of lanes: products in lane order, then the tree of the scan.
+    fn plain_cosine(a: &Embedding, b: &Embedding) -> f32 {
+        let p: Vec<f32> = a.vector().iter().zip(b.vector()).map(|(x, y)| x * y).chain([0.0; 25]).take(32).collect();
+        let mut lanes = p;
+        while lanes.len() > 1 {
+            let half = lanes.len() / 2;
+            lanes = (0..half).map(|i| lanes[i] + lanes[i + half]).collect();
+        }
+        (lanes[0] + 0.0).clamp(-1.0, 1.0)
+    }
+
+    fn brute_user(model: &Model, user: &UserId) -> Option<Embedding> {
+        let mut sum = [0.0f64; DIMENSIONS];
+        let mine: Vec<u8> = model.values().filter(|(_, u)| u.as_ref() == Some(user)).map(|(d, _)| *d).collect();
+        for d in &mine {
+            sum.iter_mut().zip(embedding(*d).vector()).for_each(|(s, x)| *s += f64::from(*x));
+        }
+        let raw: Vec<f32> = sum.iter().map(|&s| s as f32).collect();
+        let square: f32 = raw.iter().map(|x| x * x).sum();
+        if mine.is_empty() || square < 1e-9 { None } else { Embedding::normalised(self::model(), &raw) }
+    }
+
+    proptest! {
+        #[test]
+        fn search_equals_brute_force_through_any_history(steps in proptest::collection::vec(step(), 1..80)) {
+            let mut collection = Collection::new(model(), DIMENSIONS);
+            let mut expected = Model::new();
+            for step in steps {
+                match step {
+                    Step::Insert(f, d, u) => {
+                        collection.insert(face(f), &embedding(d), u.map(user)).unwrap();
+                        expected.insert(face(f), (d, u.map(user)));
+                    }
+                    Step::Remove(f) => {
+                        prop_assert_eq!(collection.remove(face(f)), expected.remove(&face(f)).is_some());
+                    }
+                    Step::SetUser(f, u) => {
+                        collection.set_user(face(f), u.map(user));
+                        if let Some(entry) = expected.get_mut(&face(f)) {
+                            entry.1 = u.map(user);
+                        }
+                    }
+                    Step::Search { probe, cosine_min, limit, exclude } => {
+                        let search = Search { cosine_min, limit };
+                        prop_assert_eq!(
+                            collection.search(&embedding(probe), search, Some(face(exclude))),
+                            brute(&expected, probe, search, face(exclude))
+                        );
+                    }
+                }
+                prop_assert_eq!(collection.face_count(), expected.len());
+                for u in 0..4 {
+                    let (got, wanted) = (collection.user_embedding(&user(u)), brute_user(&expected, &user(u)));
+                    prop_assert_eq!(got.is_some(), wanted.is_some());
+                    if let (Some(got), Some(wanted)) = (got, wanted) {
+                        prop_assert!(got.cosine(&wanted).unwrap() > 0.999_999);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn user_search_is_the_sorted_list_of_users(
+            owners in proptest::collection::vec((0u8..16, 0u8..5), 0..40), probe in 0u8..16, cosine_min in -1.0f32..1.0,
+            limit in 0usize..6, exclude in 0u8..5,
+        ) {
+            let mut collection = Collection::new(model(), DIMENSIONS);
+            for (n, (direction, owner)) in owners.iter().enumerate() {
+                collection.insert(face(n as u8), &embedding(*direction), Some(user(*owner))).unwrap();
+            }
+            let probe = embedding(probe);
+            let mut wanted: Vec<UserCandidate> = (0..5).map(user).filter(|u| *u != user(exclude))
+                .filter_map(|user_id| {
+                    let cosine = plain_cosine(&probe, &collection.user_embedding(&user_id)?);
+                    Some(UserCandidate { user_id, cosine })
+                })
+                .filter(|c| c.cosine >= cosine_min)
+                .collect();
+            wanted.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then_with(|| a.user_id.cmp(&b.user_id)));
+            wanted.truncate(limit);
+            let got = collection.search_users(&probe, Search { cosine_min, limit }, Some(&user(exclude)));
+            prop_assert_eq!(got, wanted);
+        }
+
+        #[test]
+        fn user_vector_does_not_depend_on_the_order_of_enrolment(
+            mut faces in proptest::collection::vec(proptest::collection::vec(-1.0f32..1.0, DIMENSIONS), 1..20)
+        ) {
+            let vector = |faces: &[Vec<f32>]| {
+                let mut collection = Collection::new(model(), DIMENSIONS);
+                for (n, raw) in faces.iter().enumerate() {
+                    if let Some(embedding) = Embedding::normalised(model(), raw) {
+                        collection.insert(face(n as u8), &embedding, Some(user(0))).unwrap();
+                    }
+                }
+                collection.user_embedding(&user(0))
+            };
+            let forward = vector(&faces);
+            faces.reverse();
+            prop_assert_eq!(forward, vector(&faces));
+        }
+    }
+
+    #[test]
+    fn another_models_embedding_is_refused_and_finds_nothing() {
+        let mut collection = Collection::new(model(), DIMENSIONS);
+        let other = Embedding::normalised(ModelId::new("other"), embedding(1).vector()).unwrap();
+        assert_eq!(collection.insert(face(1), &other, None), None);
+        collection.insert(face(1), &embedding(1), None).unwrap();
+        assert!(collection.search(&other, Search { cosine_min: -1.0, limit: 5 }, None).is_empty());
+        let short = Embedding::normalised(model(), &[1.0, 2.0]).unwrap();
+        assert_eq!(collection.insert(face(1), &short, None), None);
+    }
+
+    #[test]
+    fn threshold_is_inclusive_and_self_similarity_is_one() {
+        let mut collection = Collection::new(model(), DIMENSIONS);
+        collection.insert(face(1), &embedding(5), None).unwrap();
+        let found = collection.search(&embedding(5), Search { cosine_min: -1.0, limit: 1 }, None);
+        assert!(found[0].cosine > 0.999_999);
+        let again = Search { cosine_min: found[0].cosine, limit: 1 };
+        assert_eq!(collection.search(&embedding(5), again, None), found);
+    }
+
+    #[test]
+    fn removed_rows_are_overwritten_and_used_again() {
+        let mut collection = Collection::new(model(), DIMENSIONS);
+        collection.insert(face(1), &embedding(5), Some(user(1))).unwrap();
+        let row = collection.faces[&face(1)].row;
+        assert!(collection.remove(face(1)));
+        assert!(collection.face_rows.vector(row).iter().all(|&x| x == 0.0));
+        assert!(collection.user_embedding(&user(1)).is_none());
+        collection.insert(face(2), &embedding(6), None).unwrap();
+        assert_eq!(collection.faces[&face(2)].row, row);
     }
 }

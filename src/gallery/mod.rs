@@ -7,5 +7,7 @@ pub mod collection;
 pub mod ids;
 pub mod similarity;
 
+mod rows;
+
 pub use collection::{Candidate, Collection, Search, UserCandidate};
 pub use ids::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
