@@ -1,5 +1,7 @@
 //! The only maker of [`AlignedFace`].
 
+use std::borrow::Cow;
+
 use super::decode::Window;
 use super::detect::Landmarks;
 use super::geometry::{BoxPx, PointPx, Similarity};
@@ -96,11 +98,11 @@ pub fn align(
     }
     let back = fit(landmarks, reference_px)?.inverse();
     let area = footprint(landmarks, reference_px, side_px)?;
-    let source = Source::new(window, &area, reduction(back.scale()));
+    let source = Source::new(window, &area, reduction(back.scale() / f64::from(window.scale)));
     Ok(AlignedFace { side_px, rgb: source.warp(&back, side_px) })
 }
 
-/// The power of two to average down by when one new pixel covers `step` old ones.
+/// The power of two to average down by when one new pixel covers `step` of the window.
 fn reduction(step: f64) -> u32 {
     let mut factor = 1;
     while step / f64::from(factor) >= 2.0 && factor < 1 << 12 {
@@ -109,37 +111,40 @@ fn reduction(step: f64) -> u32 {
     factor
 }
 
-/// Pixels to warp from: picture coordinate x is at column (x + 0.5 - left) / factor - 0.5.
+/// Pixels to warp from: picture coordinate x is at column (x + 0.5 - left) / scale - 0.5.
 struct Source<'a> {
-    image: std::borrow::Cow<'a, Image>,
+    image: Cow<'a, Image>,
     left: f64,
     top: f64,
-    factor: u32,
+    scale: f64,
 }
 
 impl<'a> Source<'a> {
     fn new(window: &'a Window, area: &BoxPx, factor: u32) -> Self {
         let (left, top) = (f64::from(window.left_px), f64::from(window.top_px));
-        if factor == 1 {
-            return Self { image: std::borrow::Cow::Borrowed(&window.image), left, top, factor };
-        }
+        let scale = f64::from(window.scale.max(1));
         let image = &window.image;
-        let columns = span(f64::from(area.left) - left, area.width.into(), image.width_px(), factor);
-        let rows = span(f64::from(area.top) - top, area.height.into(), image.height_px(), factor);
+        if factor == 1 {
+            return Self { image: Cow::Borrowed(image), left, top, scale };
+        }
+        let range = |start: f32, length: f32, origin: f64, side: u32| {
+            span((f64::from(start) - origin) / scale, f64::from(length) / scale, side, factor)
+        };
+        let columns = range(area.left, area.width, left, image.width_px());
+        let rows = range(area.top, area.height, top, image.height_px());
         let cropped = crop(image, columns, rows);
         let (width, height) = ((cropped.width_px() / factor).max(1), (cropped.height_px() / factor).max(1));
         Self {
-            image: std::borrow::Cow::Owned(shrink(&cropped, width, height)),
-            left: left + f64::from(columns.0),
-            top: top + f64::from(rows.0),
-            factor,
+            image: Cow::Owned(shrink(&cropped, width, height)),
+            left: left + f64::from(columns.0) * scale,
+            top: top + f64::from(rows.0) * scale,
+            scale: scale * f64::from(factor),
         }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a bilinear mix of bytes, rounded")]
     #[expect(clippy::cast_sign_loss, reason = "checked to be inside the picture, or a mix of bytes")]
     fn warp(&self, back: &Similarity, side_px: u32) -> Vec<u8> {
-        let factor = f64::from(self.factor);
         let (width, height) = (self.image.width_px() as usize, self.image.height_px() as usize);
         let (inner_width, inner_height) = (small(width) - 1.0, small(height) - 1.0);
         let stride = width * 3;
@@ -148,8 +153,8 @@ impl<'a> Source<'a> {
         for y in 0..side_px {
             for x in 0..side_px {
                 let (u, v) = back.apply(x.into(), y.into());
-                let u = ((u + 0.5 - self.left) / factor - 0.5) as f32;
-                let v = ((v + 0.5 - self.top) / factor - 0.5) as f32;
+                let u = ((u + 0.5 - self.left) / self.scale - 0.5) as f32;
+                let v = ((v + 0.5 - self.top) / self.scale - 0.5) as f32;
                 if u >= 0.0 && v >= 0.0 && u < inner_width && v < inner_height {
                     let (column, row) = (u as usize, v as usize);
                     let (fx, fy) = (u - small(column), v - small(row));
@@ -173,7 +178,7 @@ impl<'a> Source<'a> {
     #[expect(clippy::cast_possible_truncation, reason = "saturating: far outside stays outside")]
     #[expect(clippy::cast_sign_loss, reason = "a mix of bytes")]
     fn at_border(&self, u: f32, v: f32) -> [u8; 3] {
-        let (column, row) = (u.floor() as i64, v.floor() as i64);
+        let (column, row) = (i64::from(u.floor() as i32), i64::from(v.floor() as i32));
         let (fx, fy) = (u - u.floor(), v - v.floor());
         let corners = [
             (column, row, (1.0 - fx) * (1.0 - fy)),
@@ -251,7 +256,7 @@ mod tests {
     }
 
     fn whole(image: Image) -> Window {
-        Window { image, left_px: 0, top_px: 0 }
+        Window { image, left_px: 0, top_px: 0, scale: 1 }
     }
 
     #[test]
@@ -269,7 +274,7 @@ mod tests {
         let area = footprint(&landmarks, &reference(), 112).unwrap();
         let (left, top) = (area.left as u32, area.top as u32);
         let part = crop(&image, (left, area.width.ceil() as u32 + 1), (top, area.height.ceil() as u32 + 1));
-        let window = Window { image: part, left_px: left, top_px: top };
+        let window = Window { image: part, left_px: left as i32, top_px: top as i32, scale: 1 };
         assert_eq!(align(&window, &landmarks, &reference(), 112).unwrap(), full);
     }
 
@@ -288,6 +293,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_reduced_window_gives_the_same_face() {
+        let image = gradient(448, 448, 2.0);
+        let full = align(&whole(image.clone()), &moved(4.0, 0.0, 0.0), &reference(), 112).unwrap();
+        let window = Window { image: shrink(&image, 224, 224), left_px: 0, top_px: 0, scale: 2 };
+        let reduced = align(&window, &moved(4.0, 0.0, 0.0), &reference(), 112).unwrap();
+        assert!(full.rgb().iter().zip(reduced.rgb()).all(|(a, b)| a.abs_diff(*b) <= 1));
     }
 
     #[test]
@@ -318,9 +332,9 @@ mod tests {
         #[test]
         fn any_landmarks_and_any_window_are_safe(
             points in prop::array::uniform5((-3000.0_f32..3000.0, -3000.0_f32..3000.0)),
-            width in 1_u32..40, height in 1_u32..40, left_px in 0_u32..2000, top_px in 0_u32..2000,
+            width in 1_u32..40, height in 1_u32..40, left_px in -9_i32..2000, top_px in -9_i32..2000, scale in 1_u32..9,
         ) {
-            let window = Window { image: gradient(width, height, 1.0), left_px, top_px };
+            let window = Window { image: gradient(width, height, 1.0), left_px, top_px, scale };
             let landmarks = Landmarks::from_points(points.map(|(x, y)| PointPx { x, y }));
             if let Ok(face) = align(&window, &landmarks, &reference(), 32) {
                 prop_assert_eq!(face.rgb().len(), 32 * 32 * 3);

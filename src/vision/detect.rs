@@ -76,13 +76,18 @@ pub struct Detection {
 }
 
 impl Detection {
-    /// The same face in a picture that is `x` times as wide and `y` times as high.
+    /// The same face where the pixel edge (x, y) is moved to (`left` + `sx` x, `top` + `sy` y). Pixel centres are
+    /// at whole coordinates, so points move as the edges half a pixel before them do.
+    #[expect(clippy::cast_possible_truncation, reason = "pixel coordinates; f32 holds them to a fraction")]
     #[must_use]
-    pub fn scaled(&self, x: f32, y: f32) -> Self {
-        let points = self.landmarks.points().map(|point| PointPx { x: point.x * x, y: point.y * y });
+    pub fn moved(&self, (sx, sy): (f64, f64), (left, top): (f64, f64)) -> Self {
+        let x = |x: f32| ((f64::from(x) + 0.5) * sx + left - 0.5) as f32;
+        let y = |y: f32| ((f64::from(y) + 0.5) * sy + top - 0.5) as f32;
+        let points = self.landmarks.points().map(|point| PointPx { x: x(point.x), y: y(point.y) });
         let BoxPx { left, top, width, height } = self.box_px;
+        let (width, height) = (f64::from(width) * sx, f64::from(height) * sy);
         Self {
-            box_px: BoxPx { left: left * x, top: top * y, width: width * x, height: height * y },
+            box_px: BoxPx { left: x(left), top: y(top), width: width as f32, height: height as f32 },
             landmarks: Landmarks::from_points(points),
             confidence: self.confidence,
         }
@@ -160,8 +165,8 @@ impl Detector {
                 found.extend(self.detect_level(image, options)?);
             } else {
                 let level = shrink(image, width_px, height_px);
-                let (x, y) = (ratio(image.width_px(), width_px), ratio(image.height_px(), height_px));
-                found.extend(self.detect_level(&level, options)?.iter().map(|face| face.scaled(x, y)));
+                let scale = (ratio(image.width_px(), width_px), ratio(image.height_px(), height_px));
+                found.extend(self.detect_level(&level, options)?.iter().map(|face| face.moved(scale, (0.0, 0.0))));
             }
         }
         let mut kept = suppress(found, options.iou_max);
@@ -198,9 +203,8 @@ impl Detector {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "sides in pixels")]
-fn ratio(a: u32, b: u32) -> f32 {
-    (f64::from(a) / f64::from(b)) as f32
+fn ratio(a: u32, b: u32) -> f64 {
+    f64::from(a) / f64::from(b)
 }
 
 /// Sizes at which a picture is looked at. An unscaled level equals the picture's own size.

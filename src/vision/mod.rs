@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use seats::{Seats, Turn};
 
 pub use align::AlignedFace;
-pub use decode::{DecodeError, DecodeLimits, Picture, Window};
+pub use decode::{DecodeError, DecodeLimits, Picture, Region, Window};
 pub use detect::{DetectOptions, Detection, Detector, Landmarks};
 pub use embed::{Embedder, Embedding, ModelId};
 pub use geometry::{BoxPx, PointPx};
@@ -140,9 +140,6 @@ pub struct Scene {
     pub faces: Vec<Face>,
 }
 
-/// Full-resolution windows held in memory at once, pixels; 96 MB of RGB. More are fetched in further passes.
-const WINDOWS_PX_MAX: f32 = 32e6;
-
 /// The detector and the embedder, shared by all threads; bounded by its seats.
 pub struct Vision {
     detector: Detector,
@@ -189,8 +186,10 @@ impl Vision {
         let _seat = self.seats.take(Turn::New)?;
         let mut picture = Picture::open(bytes, &self.limits)?;
         let overview = picture.overview(OVERVIEW_PX)?;
-        let found = self.detector.detect(&overview, &DetectOptions::default())?;
-        let faces = self.align_all(&mut picture, overview, &found)?;
+        let found = self.detector.detect(&overview.image, &DetectOptions::default())?;
+        let found: Vec<_> = found.iter().map(|face| in_picture(face, &overview)).collect();
+        let aligned = self.align_all(&mut picture, &overview, &found)?;
+        let faces = found.into_iter().zip(aligned).map(|(detection, aligned)| face(detection, aligned)).collect();
         Ok(Scene { width_px: picture.width_px(), height_px: picture.height_px(), faces })
     }
 
@@ -207,32 +206,30 @@ impl Vision {
     }
 
     /// Aligns each face from the overview where that has a pixel or more for each of the aligned face, and from
-    /// full-resolution windows otherwise.
+    /// a finer window otherwise. `None` for degenerate landmarks.
     fn align_all(
         &self,
         picture: &mut Picture<'_>,
-        overview: Image,
+        overview: &Window,
         found: &[Detection],
-    ) -> Result<Vec<Face>, VisionError> {
-        let (x, y) = (ratio(picture.width_px(), overview.width_px()), ratio(picture.height_px(), overview.height_px()));
-        let overview = Window { image: overview, left_px: 0, top_px: 0 };
-        let full: Vec<Detection> = found.iter().map(|face| face.scaled(x, y)).collect();
+    ) -> Result<Vec<Option<AlignedFace>>, DecodeError> {
         let mut aligned: Vec<Option<AlignedFace>> = vec![None; found.len()];
-        let mut small = Vec::new();
+        let (mut finer, mut regions) = (Vec::new(), Vec::new());
         for (index, face) in found.iter().enumerate() {
-            if x > 1.0 && self.scale(face) > 1.0 {
-                small.push(index);
-            } else {
-                aligned[index] = self.align(&overview, face);
+            match self.region(face) {
+                Some((step, region)) if step < f64::from(overview.scale) && overview.scale > 1 => {
+                    finer.push(index);
+                    regions.push(region);
+                }
+                _ => aligned[index] = self.align(overview, face),
             }
         }
-        for batch in batches(&small, |index| self.footprint(&full[index])) {
-            let (indices, regions): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-            for (index, window) in indices.into_iter().zip(picture.windows(&regions)?) {
-                aligned[index] = self.align(&window, &full[index]);
+        if !regions.is_empty() {
+            for (index, window) in finer.into_iter().zip(picture.windows(&regions)?) {
+                aligned[index] = self.align(&window, &found[index]);
             }
         }
-        Ok(full.into_iter().zip(aligned).map(|(detection, aligned)| face(detection, aligned)).collect())
+        Ok(aligned)
     }
 
     fn align(&self, window: &Window, face: &Detection) -> Option<AlignedFace> {
@@ -240,15 +237,21 @@ impl Vision {
         align::align(window, &face.landmarks, &contract.reference_px, contract.input_px).ok()
     }
 
-    /// Pixels of the aligned face for one of the picture; 0 when it cannot be aligned at all.
-    fn scale(&self, face: &Detection) -> f64 {
-        align::fit(&face.landmarks, &self.embedder.contract().reference_px).map_or(0.0, |fit| fit.scale())
-    }
-
-    fn footprint(&self, face: &Detection) -> Option<BoxPx> {
+    /// Picture pixels for one of the aligned face, and the region to ask for: a pixel or more for each suffices.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at full resolution")]
+    fn region(&self, face: &Detection) -> Option<(f64, Region)> {
         let contract = self.embedder.contract();
-        align::footprint(&face.landmarks, &contract.reference_px, contract.input_px).ok()
+        let step = align::fit(&face.landmarks, &contract.reference_px).ok()?.inverse().scale();
+        let box_px = align::footprint(&face.landmarks, &contract.reference_px, contract.input_px).ok()?;
+        let long = f64::from(box_px.width.max(box_px.height));
+        Some((step, Region { box_px, long_side_px_enough: (long / step).ceil() as u32 }))
     }
+}
+
+/// From pixels of the overview to pixels of the picture.
+fn in_picture(face: &Detection, overview: &Window) -> Detection {
+    let scale = f64::from(overview.scale);
+    face.moved((scale, scale), (overview.left_px.into(), overview.top_px.into()))
 }
 
 impl From<seats::Full> for VisionError {
@@ -259,29 +262,6 @@ impl From<seats::Full> for VisionError {
 
 fn seat_count(wanted: usize) -> usize {
     if wanted > 0 { wanted } else { std::thread::available_parallelism().map_or(1, usize::from) }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a ratio of sides")]
-fn ratio(full: u32, reduced: u32) -> f32 {
-    (f64::from(full) / f64::from(reduced.max(1))) as f32
-}
-
-/// Groups of faces whose windows together stay under [`WINDOWS_PX_MAX`]; a larger one is alone in its group.
-fn batches(faces: &[usize], footprint: impl Fn(usize) -> Option<BoxPx>) -> Vec<Vec<(usize, BoxPx)>> {
-    let mut batches: Vec<Vec<(usize, BoxPx)>> = Vec::new();
-    let mut area = f32::INFINITY;
-    for &index in faces {
-        let Some(region) = footprint(index) else { continue };
-        area += region.area();
-        match batches.last_mut() {
-            Some(batch) if area <= WINDOWS_PX_MAX => batch.push((index, region)),
-            _ => {
-                area = region.area();
-                batches.push(vec![(index, region)]);
-            }
-        }
-    }
-    batches
 }
 
 fn face(detection: Detection, aligned: Option<AlignedFace>) -> Face {
