@@ -76,6 +76,8 @@ fn all(
     let after = position.map(|bytes| Uuid::from_slice(&bytes).map(FaceId).map_err(refuse)).transpose()?;
     let page = service.store.faces(shelf.id(), after, limit + 1, input.user_id.as_ref());
     let mut faces = page.map_err(|error| match error {
+        // The store no longer knows the place of a face that was deleted since the page before.
+        StoreError::Missing if after.is_some() => OperationError::InvalidPaginationToken,
         StoreError::Missing => shelf.not_found(),
         other => internal(other),
     })?;

@@ -236,7 +236,18 @@ impl Change<'_> {
         if faces.is_empty() {
             return Ok(());
         }
-        self.store.put_faces(&self.shelf.id, &faces).map_err(|error| self.failed(error))?;
+        if let Err(error) = self.store.put_faces(&self.shelf.id, &faces) {
+            // A disk that fails may have kept what it refused: memory follows what the records say.
+            let kept = |face: FaceId| matches!(self.face(face), Ok(Some(_)));
+            self.hold(faces.into_iter().filter(|(record, _)| kept(record.face_id)));
+            return Err(self.failed(error));
+        }
+        self.hold(faces);
+        Ok(())
+    }
+
+    fn hold(&self, faces: impl IntoIterator<Item = (FaceRecord, Embedding)>) {
+        let faces: Vec<_> = faces.into_iter().collect();
         self.vectors(|held| {
             for (record, embedding) in &faces {
                 if held.gallery.insert(record.face_id, embedding, record.user_id.clone()).is_some() {
@@ -244,7 +255,6 @@ impl Change<'_> {
                 }
             }
         });
-        Ok(())
     }
 
     fn records(
@@ -282,12 +292,25 @@ impl Change<'_> {
 
     /// Deletes enrolled faces.
     pub(super) fn delete_faces(&mut self, faces: &[FaceId]) -> Result<Vec<FaceId>, OperationError> {
-        let deleted = self.store.delete_faces(&self.shelf.id, faces).map_err(|error| self.failed(error))?;
+        match self.store.delete_faces(&self.shelf.id, faces) {
+            Ok(deleted) => {
+                self.forget(&deleted);
+                Ok(deleted)
+            }
+            Err(error) => {
+                // The records may be gone although their vectors could not all be overwritten.
+                let gone = faces.iter().copied().filter(|face| matches!(self.face(*face), Ok(None)));
+                self.forget(&gone.collect::<Vec<_>>());
+                Err(self.failed(error))
+            }
+        }
+    }
+
+    fn forget(&self, faces: &[FaceId]) {
         self.vectors(|held| {
-            let removed = deleted.iter().filter(|face| held.gallery.remove(**face)).count();
+            let removed = faces.iter().filter(|face| held.gallery.remove(**face)).count();
             held.face_count -= removed.min(held.face_count);
         });
-        Ok(deleted)
     }
 
     /// Number of faces of a user; `UserNotFound`.
