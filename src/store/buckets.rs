@@ -1,5 +1,17 @@
 //! Pictures named by bucket and key: a local folder of buckets, or an S3-compatible endpoint.
 
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ClientOptions, GetOptions, ObjectStore, RetryConfig};
+use tokio::runtime::Runtime;
+
 /// Why an object could not be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,17 +47,45 @@ pub enum BucketSource {
     },
 }
 
-/// Opened buckets; blocking calls, made from worker threads.
-pub struct Buckets {}
+/// How long an endpoint may take to begin its answer, retries included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole object may take.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Stores of this many buckets are kept open.
+const OPEN_MAX: usize = 64;
 
-#[expect(unused_variables, reason = "skeleton")]
+/// Opened buckets; blocking calls, made from worker threads.
+pub struct Buckets {
+    source: BucketSource,
+    /// Of S3 buckets used before: each keeps its connections.
+    open: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+    /// `None` only while dropping.
+    runtime: Option<Runtime>,
+}
+
 impl Buckets {
     /// Keeps the settings; nothing is contacted.
     ///
     /// # Errors
     /// `Unavailable` when the settings make no sense.
     pub fn open(source: BucketSource) -> Result<Self, BucketError> {
-        unimplemented!()
+        if let BucketSource::S3 { endpoint, .. } = &source {
+            // The HTTP client asks for the process's provider; a second installation is refused and changes nothing.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let known = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+            if endpoint.as_ref().is_some_and(|url| !known(url)) {
+                return Err(unavailable("the endpoint must begin with http:// or https://"));
+            }
+        }
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("buckets").enable_all().build();
+        let runtime = Some(runtime.map_err(unavailable)?);
+        let buckets = Self { source, open: Mutex::new(HashMap::new()), runtime };
+        if matches!(buckets.source, BucketSource::S3 { .. }) {
+            buckets.store_of("settings-check")?;
+        }
+        Ok(buckets)
     }
 
     /// Reads one object of at most `bytes_max` bytes.
@@ -53,6 +93,110 @@ impl Buckets {
     /// # Errors
     /// Both [`BucketError`]s.
     pub fn get(&self, bucket: &str, key: &str, version: Option<&str>, bytes_max: u64) -> Result<Vec<u8>, BucketError> {
-        unimplemented!()
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || bucket.bytes().all(|b| b == b'.') {
+            return Err(unavailable("the bucket's name is not valid"));
+        }
+        let location = ObjectPath::parse(key).map_err(unavailable)?;
+        if let BucketSource::Folder(root) = &self.source {
+            if version.is_some() {
+                return Err(unavailable("a folder keeps no versions"));
+            }
+            check_file(root, bucket, &location, bytes_max)?;
+        }
+        let store = self.store_of(bucket)?;
+        let options = GetOptions { version: version.map(str::to_owned), ..GetOptions::default() };
+        let Some(runtime) = &self.runtime else { return Err(unavailable("closing")) };
+        runtime.block_on(async {
+            tokio::time::timeout(OBJECT_TIMEOUT, download(store.as_ref(), &location, options, bytes_max))
+                .await
+                .unwrap_or_else(|_| Err(unavailable("the object took too long")))
+        })
     }
+
+    fn store_of(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, BucketError> {
+        let BucketSource::S3 { endpoint, region, access_key_id, secret_access_key } = &self.source else {
+            let BucketSource::Folder(root) = &self.source else { return Err(unavailable("unknown kind of source")) };
+            return Ok(Arc::new(LocalFileSystem::new_with_prefix(root.join(bucket)).map_err(unavailable)?));
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = open.get(bucket) {
+            return Ok(Arc::clone(store));
+        }
+        let plain = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let client = ClientOptions::new()
+            .with_connect_timeout(CONNECT_TIMEOUT)
+            .with_timeout(OBJECT_TIMEOUT)
+            .with_allow_http(plain);
+        let retry = RetryConfig { max_retries: 2, retry_timeout: ANSWER_TIMEOUT / 2, ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::new()
+            .with_client_options(client)
+            .with_retry(retry)
+            .with_bucket_name(bucket)
+            .with_region(region)
+            .with_access_key_id(access_key_id)
+            .with_secret_access_key(secret_access_key)
+            .with_virtual_hosted_style_request(false);
+        if let Some(endpoint) = endpoint {
+            builder = builder.with_endpoint(endpoint);
+        }
+        let store: Arc<dyn ObjectStore> = Arc::new(builder.build().map_err(unavailable)?);
+        if open.len() >= OPEN_MAX {
+            open.clear();
+        }
+        open.insert(bucket.to_owned(), Arc::clone(&store));
+        Ok(store)
+    }
+}
+
+impl Drop for Buckets {
+    fn drop(&mut self) {
+        // Waiting for it, as its own drop does, is forbidden on an async thread.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Refuses what is no ordinary file inside the root: symbolic links may lead anywhere.
+fn check_file(root: &Path, bucket: &str, key: &ObjectPath, bytes_max: u64) -> Result<(), BucketError> {
+    let root = root.canonicalize().map_err(unavailable)?;
+    let folder = root.join(bucket).canonicalize().map_err(unavailable)?;
+    let file = folder.join(key.as_ref()).canonicalize().map_err(unavailable)?;
+    if !folder.starts_with(&root) || !file.starts_with(&folder) {
+        return Err(unavailable("the key leads out of the folder"));
+    }
+    let metadata = file.metadata().map_err(unavailable)?;
+    if !metadata.is_file() {
+        return Err(unavailable("the key is no file"));
+    }
+    check_length(metadata.len(), bytes_max)
+}
+
+async fn download(
+    store: &dyn ObjectStore,
+    location: &ObjectPath,
+    options: GetOptions,
+    bytes_max: u64,
+) -> Result<Vec<u8>, BucketError> {
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, store.get_opts(location, options)).await;
+    let answer = answer.map_err(|_| unavailable("no answer in time"))?.map_err(unavailable)?;
+    check_length(answer.meta.size, bytes_max)?;
+    let mut pieces = answer.into_stream();
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(unavailable)?;
+        // What was announced need not be what comes.
+        check_length((bytes.len() + piece.len()) as u64, bytes_max)?;
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn check_length(bytes: u64, bytes_max: u64) -> Result<(), BucketError> {
+    if bytes > bytes_max { Err(BucketError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+}
+
+fn unavailable(why: impl ToString) -> BucketError {
+    BucketError::Unavailable(why.to_string())
 }

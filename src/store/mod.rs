@@ -4,11 +4,25 @@
 
 pub mod buckets;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod backup;
+mod collections;
+mod faces;
+mod files;
+mod keys;
+mod recovery;
+mod schema;
+mod segments;
+mod tokens;
+mod users;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use rusqlite::Connection;
 
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
-use crate::vision::{Embedding, ModelId};
+use crate::vision::ModelId;
 
 /// Why the data directory could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +123,12 @@ pub struct AccessKey {
     pub revoked: bool,
 }
 
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).field("revoked", &self.revoked).finish_non_exhaustive()
+    }
+}
+
 /// The answer kept for a `ClientRequestToken`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRecord {
@@ -120,231 +140,139 @@ pub struct TokenRecord {
 
 /// The open data directory. All methods may be called from any thread; an `Ok` answer of a writing method
 /// means the change is durable.
-pub struct Store {}
+///
+/// One connection writes, behind a mutex; readers take theirs from a pool and see the last commit.
+pub struct Store {
+    directory: PathBuf,
+    writer: Mutex<Writer>,
+    readers: Mutex<Vec<Connection>>,
+    /// Readers hold it shared while they read; who overwrites vectors or empties the write-ahead log holds it alone.
+    gate: RwLock<()>,
+    /// Dropped last: the directory is free when the connections are closed.
+    _lock: File,
+}
 
-#[expect(unused_variables, reason = "skeleton")]
+struct Writer {
+    connection: Connection,
+    /// Where faces deleted since the start were in the order of enrolment, so that paging goes on from them.
+    departed: faces::Departed,
+    /// Slots whose records are certainly gone or never came, but whose overwriting failed; tried again later.
+    unwiped: Vec<(segments::SegmentId, Vec<u64>)>,
+}
+
+/// Idle reader connections kept.
+const READERS_IDLE_MAX: usize = 8;
+
 impl Store {
     /// Opens or creates `directory`, takes its lock, repairs what a crash left.
     ///
     /// # Errors
     /// `Locked`, `ReadOnly`, `Damaged`, `TooNew`, `Full`, `Io`.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        unimplemented!()
+        files::create_directory(directory)?;
+        let lock = files::lock(directory)?;
+        backup::refuse_unfinished_restore(directory)?;
+        files::create_directory(&files::vectors(directory))?;
+        let mut connection = schema::open_or_create(directory)?;
+        recovery::repair(directory, &mut connection)?;
+        schema::truncate_wal(&connection)?;
+        files::sync_directory(directory)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            writer: Mutex::new(Writer { connection, departed: faces::Departed::default(), unwiped: Vec::new() }),
+            readers: Mutex::new(Vec::new()),
+            gate: RwLock::new(()),
+            _lock: lock,
+        })
     }
 
-    /// Creates a collection with tags.
-    ///
-    /// # Errors
-    /// `Exists`.
-    pub fn create_collection(
-        &self,
-        record: &CollectionRecord,
-        tags: &BTreeMap<String, String>,
-    ) -> Result<(), StoreError> {
-        unimplemented!()
+    // A panic elsewhere leaves SQLite's own state whole (its transaction rolls back), so poison is ignored.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One collection's record with current counts.
-    ///
-    /// # Errors
-    /// `Missing`.
-    pub fn collection(&self, id: &CollectionId) -> Result<CollectionRecord, StoreError> {
-        unimplemented!()
+    fn read_gate(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Collections by name, after `after`, at most `limit`.
-    ///
-    /// # Errors
-    /// Of disk only.
-    pub fn collections(&self, after: Option<&CollectionId>, limit: usize) -> Result<Vec<CollectionRecord>, StoreError> {
-        unimplemented!()
+    /// Runs `work` on a reader connection.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let _open = self.read_gate();
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => schema::connect(&self.directory)?,
+        };
+        let answer = work(&connection);
+        let mut idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < READERS_IDLE_MAX {
+            idle.push(connection);
+        }
+        answer
     }
 
-    /// Deletes a collection with its faces, users, tags and vectors.
-    ///
-    /// # Errors
-    /// `Missing`.
-    pub fn delete_collection(&self, id: &CollectionId) -> Result<(), StoreError> {
-        unimplemented!()
+    /// Runs `work` in one transaction, committed when it succeeds.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        transact(&mut self.writer().connection, work)
     }
 
-    /// Enrols faces, all or none; a face id that exists already is left as it was. Returns how many were new.
-    ///
-    /// # Errors
-    /// `Missing` (collection), `Full`.
-    pub fn put_faces(&self, id: &CollectionId, faces: &[(FaceRecord, Embedding)]) -> Result<usize, StoreError> {
-        unimplemented!()
+    /// As [`Store::write`], and afterwards no file holds the deleted records.
+    fn write_and_forget<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut writer = self.writer();
+        let answer = transact(&mut writer.connection, work)?;
+        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        schema::truncate_wal(&writer.connection)?;
+        Ok(answer)
     }
+}
 
-    /// One face's record.
-    ///
-    /// # Errors
-    /// `Missing` for collection or face.
-    pub fn face(&self, id: &CollectionId, face: FaceId) -> Result<FaceRecord, StoreError> {
-        unimplemented!()
-    }
+fn transact<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let answer = work(&transaction)?;
+    transaction.commit()?;
+    Ok(answer)
+}
 
-    /// Faces in a stable order (of enrolment), after `after`, at most `limit`, optionally one user's only.
-    ///
-    /// # Errors
-    /// `Missing` (collection).
-    pub fn faces(
-        &self,
-        id: &CollectionId,
-        after: Option<FaceId>,
-        limit: usize,
-        user: Option<&UserId>,
-    ) -> Result<Vec<FaceRecord>, StoreError> {
-        unimplemented!()
-    }
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
 
-    /// Deletes faces and overwrites their vectors in every file; unknown ids are skipped. Returns those deleted.
-    ///
-    /// # Errors
-    /// `Missing` (collection).
-    pub fn delete_faces(&self, id: &CollectionId, faces: &[FaceId]) -> Result<Vec<FaceId>, StoreError> {
-        unimplemented!()
-    }
+/// A number that the database must hold as zero or more.
+fn natural(value: i64, what: &str) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| StoreError::Damaged(format!("{}: {what} is `{value}`", files::DATABASE)))
+}
 
-    /// Every face id, user and vector of a collection, for loading it into memory.
-    ///
-    /// # Errors
-    /// `Missing`, `Damaged`.
-    pub fn load_vectors(
-        &self,
-        id: &CollectionId,
-        each: &mut dyn FnMut(FaceId, Option<UserId>, Embedding),
-    ) -> Result<(), StoreError> {
-        unimplemented!()
-    }
+fn sql_number(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::Io(format!("number `{value}` is too large")))
+}
 
-    /// Creates a user.
-    ///
-    /// # Errors
-    /// `Missing` (collection), `Exists`.
-    pub fn create_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
-        unimplemented!()
-    }
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
 
-    /// Deletes a user; the faces stay and are free again.
-    ///
-    /// # Errors
-    /// `Missing` (collection or user).
-    pub fn delete_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Users by name, after `after`, with the number of faces of each.
-    ///
-    /// # Errors
-    /// `Missing` (collection).
-    pub fn users(
-        &self,
-        id: &CollectionId,
-        after: Option<&UserId>,
-        limit: usize,
-    ) -> Result<Vec<(UserId, u64)>, StoreError> {
-        unimplemented!()
-    }
-
-    /// One user's number of faces.
-    ///
-    /// # Errors
-    /// `Missing` (collection or user).
-    pub fn user_face_count(&self, id: &CollectionId, user: &UserId) -> Result<u64, StoreError> {
-        unimplemented!()
-    }
-
-    /// Gives faces to a user (`Some`) or frees them (`None`), all in one transaction.
-    ///
-    /// # Errors
-    /// `Missing` (collection, user or a face).
-    pub fn set_user(&self, id: &CollectionId, faces: &[FaceId], user: Option<&UserId>) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// A collection's tags.
-    ///
-    /// # Errors
-    /// `Missing`.
-    pub fn tags(&self, id: &CollectionId) -> Result<BTreeMap<String, String>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Sets and removes tags in one transaction.
-    ///
-    /// # Errors
-    /// `Missing`.
-    pub fn change_tags(
-        &self,
-        id: &CollectionId,
-        set: &BTreeMap<String, String>,
-        remove: &[String],
-    ) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// The answer kept for a client request token, if it is not older than a day.
-    ///
-    /// # Errors
-    /// Of disk only.
-    pub fn token(&self, token: &str) -> Result<Option<TokenRecord>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Keeps an answer for a token.
-    ///
-    /// # Errors
-    /// Of disk only.
-    pub fn put_token(&self, token: &str, record: &TokenRecord) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// A secret of this data directory, made once, for signing pagination tokens.
-    ///
-    /// # Errors
-    /// Of disk only.
-    pub fn instance_secret(&self) -> Result<[u8; 32], StoreError> {
-        unimplemented!()
-    }
-
-    /// Makes an access key.
-    ///
-    /// # Errors
-    /// Of disk only.
-    pub fn create_key(&self) -> Result<AccessKey, StoreError> {
-        unimplemented!()
-    }
-
-    /// All access keys, oldest first.
-    ///
-    /// # Errors
-    /// Of disk only.
-    pub fn keys(&self) -> Result<Vec<AccessKey>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Revokes a key.
-    ///
-    /// # Errors
-    /// `Missing`.
-    pub fn revoke_key(&self, id: &str) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Writes a consistent copy of everything to one file.
-    ///
-    /// # Errors
-    /// Of disk only.
-    pub fn backup(&self, file: &Path) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Makes a new data directory from a backup file.
-    ///
-    /// # Errors
-    /// `Exists` when the directory holds a store already, `Damaged` when the file's checksum is wrong.
-    pub fn restore(file: &Path, directory: &Path) -> Result<(), StoreError> {
-        unimplemented!()
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let damaged = |error: &rusqlite::Error| Self::Damaged(format!("{}: {error}", files::DATABASE));
+        match &error {
+            rusqlite::Error::SqliteFailure(inner, _) => match inner.code {
+                Code::DiskFull => Self::Full,
+                Code::DatabaseCorrupt | Code::NotADatabase => damaged(&error),
+                Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied => {
+                    Self::ReadOnly(files::DATABASE.to_owned(), error.to_string())
+                }
+                _ => Self::Io(error.to_string()),
+            },
+            // A value of another type than we wrote, or text that is no UTF-8.
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..) => damaged(&error),
+            _ => Self::Io(error.to_string()),
+        }
     }
 }

@@ -1,0 +1,74 @@
+//! The directory's files: names, modes, the lock, and what errors of the disk mean.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+/// The records.
+pub(super) const DATABASE: &str = "trombi.sqlite";
+const LOCK: &str = "LOCK";
+const VECTORS: &str = "vectors";
+
+pub(super) fn database(directory: &Path) -> PathBuf {
+    directory.join(DATABASE)
+}
+
+pub(super) fn vectors(directory: &Path) -> PathBuf {
+    directory.join(VECTORS)
+}
+
+/// Says what an error of the disk at `path` means.
+pub(super) fn disk_error(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => StoreError::Full,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
+            StoreError::ReadOnly(path.display().to_string(), error.to_string())
+        }
+        _ => StoreError::Io(format!("{}: {error}", path.display())),
+    }
+}
+
+/// Makes a directory (and those above it) that only its owner may enter; an existing one is left as it is.
+pub(super) fn create_directory(directory: &Path) -> Result<(), StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(directory) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(StoreError::ReadOnly(directory.display().to_string(), "it is not a directory".to_owned()))
+        }
+        other => other.map_err(|error| disk_error(directory, &error)),
+    }
+}
+
+/// Options for our own files: read, write, and for the owner only where one is created.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Takes the directory's lock, held until the file is dropped (or the process dies).
+pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join(LOCK);
+    let file = private().create(true).truncate(false).open(&path).map_err(|error| disk_error(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(directory.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(disk_error(&path, &error)),
+    }
+}
+
+/// Makes names created, renamed and removed in `directory` durable.
+pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| disk_error(directory, &error))?;
+    #[cfg(not(unix))]
+    let _ = directory;
+    Ok(())
+}

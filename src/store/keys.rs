@@ -1,0 +1,72 @@
+//! Access keys.
+
+use rusqlite::params;
+
+use super::{AccessKey, Store, StoreError, now_ms};
+
+/// Every id begins so: upper-case letters and digits, as SDKs expect, and plainly not an AWS key.
+const ID_PREFIX: &str = "TRMB";
+const ID_LENGTH: usize = 20;
+const SECRET_LENGTH: usize = 40;
+const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// Letters and digits only, so that a secret can be pasted into any shell unquoted: 40 of them hold 238 bits.
+const SECRET_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+impl Store {
+    /// Makes an access key.
+    ///
+    /// # Errors
+    /// Of disk only.
+    pub fn create_key(&self) -> Result<AccessKey, StoreError> {
+        let id = format!("{ID_PREFIX}{}", random_text(ID_ALPHABET, ID_LENGTH - ID_PREFIX.len())?);
+        let secret = random_text(SECRET_ALPHABET, SECRET_LENGTH)?;
+        let key = AccessKey { id, secret, created_ms: now_ms(), revoked: false };
+        self.write(|sql| {
+            sql.execute(
+                "INSERT INTO access_keys (id, secret, created_ms) VALUES (?1, ?2, ?3)",
+                params![key.id, key.secret, key.created_ms],
+            )?;
+            Ok(())
+        })?;
+        Ok(key)
+    }
+
+    /// All access keys, oldest first.
+    ///
+    /// # Errors
+    /// Of disk only.
+    pub fn keys(&self) -> Result<Vec<AccessKey>, StoreError> {
+        self.read(|sql| {
+            let mut statement =
+                sql.prepare_cached("SELECT id, secret, created_ms, revoked FROM access_keys ORDER BY n")?;
+            let rows = statement.query_map([], |row| {
+                Ok(AccessKey { id: row.get(0)?, secret: row.get(1)?, created_ms: row.get(2)?, revoked: row.get(3)? })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    /// `Missing`.
+    pub fn revoke_key(&self, id: &str) -> Result<(), StoreError> {
+        self.write(|sql| match sql.execute("UPDATE access_keys SET revoked = 1 WHERE id = ?1", [id])? {
+            0 => Err(StoreError::Missing),
+            _ => Ok(()),
+        })
+    }
+}
+
+/// Uniform characters of `alphabet`: bytes beyond its largest multiple are thrown away.
+fn random_text(alphabet: &[u8], length: usize) -> Result<String, StoreError> {
+    let fair = 256 - 256 % alphabet.len();
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0u8; 64];
+    while text.len() < length {
+        getrandom::fill(&mut bytes).map_err(|error| StoreError::Io(error.to_string()))?;
+        let fitting = bytes.iter().map(|&b| usize::from(b)).filter(|&b| b < fair);
+        text.extend(fitting.take(length - text.len()).map(|b| char::from(alphabet[b % alphabet.len()])));
+    }
+    Ok(text)
+}

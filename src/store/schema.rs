@@ -1,0 +1,107 @@
+//! The database: connections, tables, and the check that they are ours.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{StoreError, files};
+
+/// The newest format of the data directory that this program reads, and the one it writes.
+pub(super) const FORMAT_VERSION: u32 = 1;
+
+/// `TRMB`, in SQLite's `application_id`.
+const APPLICATION_ID: i64 = 0x5452_4D42;
+
+/// How long a statement waits for another connection; only our own process has any.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// Opens the database and makes its tables if it is empty; refuses one that is not ours.
+pub(super) fn open_or_create(directory: &Path) -> Result<Connection, StoreError> {
+    let path = files::database(directory);
+    // Made here first, because SQLite would make it readable by others.
+    match files::private().create_new(true).open(&path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(files::disk_error(&path, &error)),
+        _ => {}
+    }
+    let mut connection = connect(directory)?;
+    if schema_of(&connection)?.is_empty() {
+        create(&mut connection)?;
+    }
+    check(&connection)?;
+    Ok(connection)
+}
+
+/// One more connection to a database that exists.
+pub(super) fn connect(directory: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(files::database(directory), flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // The file may be hostile: its schema runs nothing, and its pages are checked.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.execute_batch(
+        "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; \
+         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(connection)
+}
+
+/// Moves the write-ahead log into the database and empties it; nobody may be reading.
+pub(super) fn truncate_wal(connection: &Connection) -> Result<(), StoreError> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy != 0 {
+        return Err(StoreError::Io("the write-ahead log is in use and was not emptied".to_owned()));
+    }
+    Ok(())
+}
+
+fn create(connection: &mut Connection) -> Result<(), StoreError> {
+    let mut secret = [0u8; 32];
+    getrandom::fill(&mut secret).map_err(|error| StoreError::Io(error.to_string()))?;
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(SCHEMA)?;
+    transaction.execute("INSERT INTO meta VALUES ('instance_secret', ?1)", [secret])?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn check(connection: &Connection) -> Result<(), StoreError> {
+    let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application != APPLICATION_ID {
+        return Err(damaged("it is another program's database"));
+    }
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match u32::try_from(found) {
+        Ok(found) if found > FORMAT_VERSION => {
+            return Err(StoreError::TooNew { found, supported: FORMAT_VERSION });
+        }
+        Ok(FORMAT_VERSION) => {}
+        _ => return Err(damaged(&format!("format version `{found}` does not exist"))),
+    }
+    let fresh = Connection::open_in_memory()?;
+    fresh.execute_batch(SCHEMA)?;
+    if schema_of(&fresh)? != schema_of(connection)? {
+        return Err(damaged("its tables are not those of this format"));
+    }
+    Ok(())
+}
+
+type SchemaRow = (String, String, String, Option<String>);
+
+fn schema_of(connection: &Connection) -> Result<Vec<SchemaRow>, StoreError> {
+    let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{}: {what}", files::DATABASE))
+}
