@@ -17,7 +17,7 @@ pub(super) struct Question([u8; 32]);
 
 impl Question {
     /// Fields are kept apart by their lengths.
-    pub(super) fn new<'a>(operation: &str, fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub(super) fn new<'a>(operation: &'static str, fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hash = Sha256::new();
         for field in std::iter::once(operation.as_bytes()).chain(fields) {
             hash.update((field.len() as u64).to_le_bytes());
