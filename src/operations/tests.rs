@@ -22,7 +22,7 @@ fn landmarks() -> Landmarks {
 
 fn aligned(person: u8) -> AlignedFace {
     let image = Image::from_rgb(SIDE, SIDE, vec![person; (SIDE * SIDE * 3) as usize]).unwrap();
-    let window = Window { image, left_px: 0, top_px: 0 };
+    let window = Window { image, left_px: 0, top_px: 0, scale: 1 };
     align::align(&window, &landmarks(), &landmarks().points(), SIDE).unwrap()
 }
 
