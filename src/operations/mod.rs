@@ -455,7 +455,6 @@ fn load(store: &Store) -> Result<Shelves, OperationError> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the last use of the error, in `map_err`")]
 fn internal(error: StoreError) -> OperationError {
     OperationError::Internal(error.to_string())
 }
