@@ -1,8 +1,11 @@
 //! `AssociateFaces`: gives enrolled faces to a user.
 
-use super::OperationError;
-use super::Service;
-use super::types::{RefusedFace, UserStatus};
+use super::pages::Question;
+use super::replay::{Bytes, Kept};
+use super::shelf::Change;
+use super::types::{FaceRefusal, RefusedFace, UserStatus, status};
+use super::{OperationError, Service, limits};
+use crate::gallery::similarity::percent_from_cosine;
 use crate::gallery::{CollectionId, FaceId, UserId};
 
 /// What is asked.
@@ -31,6 +34,87 @@ pub struct Output {
     pub status: UserStatus,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let percent_min = limits::percent(input.threshold, limits::ASSOCIATE_PERCENT)?;
+    let wanted = limits::distinct(&input.face_ids, limits::USER_FACES_MAX)?;
+    service.once(input.token.as_deref(), &question(&input, percent_min), || {
+        let shelf = service.shelf(&input.collection_id)?;
+        let mut change = shelf.change(&service.store)?;
+        associate(&mut change, &input.user_id, &wanted, percent_min)
+    })
+}
+
+fn question(input: &Input, percent_min: f32) -> Question {
+    let names = [input.collection_id.as_str().as_bytes(), input.user_id.as_str().as_bytes()];
+    let threshold = percent_min.to_le_bytes();
+    let ids = input.face_ids.iter().map(|face| face.0.as_bytes().as_slice());
+    Question::new("AssociateFaces", names.into_iter().chain([threshold.as_slice()]).chain(ids))
+}
+
+/// AWS says both that more than 100 faces of a user exceed a quota and that the surplus is listed as unsuccessful,
+/// for which the wire has no reason. Here the quota holds for the whole request: nothing is associated.
+fn associate(
+    change: &mut Change<'_>,
+    user: &UserId,
+    wanted: &[FaceId],
+    percent_min: f32,
+) -> Result<Output, OperationError> {
+    let before = change.user_faces(user)?;
+    let (mut associated, mut refused) = (Vec::new(), Vec::new());
+    for &face_id in wanted {
+        match verdict(change, user, face_id, percent_min)? {
+            Verdict::Take => associated.push(face_id),
+            Verdict::Ignore => {}
+            Verdict::Refuse(face) => refused.push(face),
+        }
+    }
+    if before + associated.len() > limits::USER_FACES_MAX {
+        return Err(OperationError::QuotaExceeded(format!("a user has at most {} faces", limits::USER_FACES_MAX)));
+    }
+    change.set_user(&associated, Some(user))?;
+    let status = status(before + associated.len() > 0);
+    Ok(Output { associated, refused, status })
+}
+
+enum Verdict {
+    Take,
+    /// It is this user's already.
+    Ignore,
+    Refuse(RefusedFace),
+}
+
+fn verdict(change: &Change<'_>, user: &UserId, face_id: FaceId, percent_min: f32) -> Result<Verdict, OperationError> {
+    let refuse = |user_id, confidence, reason| {
+        Verdict::Refuse(RefusedFace { face_id, user_id, confidence, reasons: vec![reason] })
+    };
+    let Some(record) = change.face(face_id)? else {
+        return Ok(refuse(None, None, FaceRefusal::FaceNotFound));
+    };
+    Ok(match record.user_id {
+        Some(own) if own == *user => Verdict::Ignore,
+        Some(other) => refuse(Some(other), None, FaceRefusal::AssociatedToADifferentUser),
+        None => match similarity(change, user, face_id) {
+            Some(percent) if percent < percent_min => refuse(None, Some(percent), FaceRefusal::LowMatchConfidence),
+            _ => Verdict::Take,
+        },
+    })
+}
+
+/// Of a face to the user's vector; `None` for a user without faces, who takes any.
+fn similarity(change: &Change<'_>, user: &UserId, face: FaceId) -> Option<f32> {
+    let (own, new) = change.read(|gallery| (gallery.user_embedding(user), gallery.embedding(face)));
+    let (own, new) = (own?, new?);
+    Some(percent_from_cosine(own.model_id(), own.cosine(&new)?))
+}
+
+impl Kept for Output {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        self.associated.write(bytes);
+        self.refused.write(bytes);
+        self.status.write(bytes);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        Some(Self { associated: Kept::read(bytes)?, refused: Kept::read(bytes)?, status: Kept::read(bytes)? })
+    }
 }

@@ -1,9 +1,9 @@
 //! `CreateCollection`: creates an empty collection.
 
-use super::OperationError;
-use super::Service;
 use super::types::Tags;
+use super::{OperationError, Service, arn, limits};
 use crate::gallery::CollectionId;
+use crate::store::CollectionRecord;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,26 @@ pub struct Output {
     pub model_version: String,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    if input.tags.len() > limits::TAGS_MAX {
+        return Err(limits::invalid());
+    }
+    let record = CollectionRecord {
+        id: input.collection_id,
+        model_id: service.eyes.model_id().clone(),
+        model_version: service.settings.model_version.clone(),
+        dimensions: service.eyes.dimensions(),
+        created_ms: now_ms(),
+        face_count: 0,
+        user_count: 0,
+    };
+    let output =
+        Output { collection_arn: arn::of(&service.settings, &record.id), model_version: record.model_version.clone() };
+    service.create_collection(record, &input.tags)?;
+    Ok(output)
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -15,6 +15,7 @@ pub struct Input {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {}
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    service.delete_collection(&input.collection_id)?;
+    Ok(Output {})
 }

@@ -1,7 +1,8 @@
 //! `DeleteUser`: deletes a user; its faces stay enrolled.
 
-use super::OperationError;
-use super::Service;
+use super::pages::Question;
+use super::replay::{Bytes, Kept};
+use super::{OperationError, Service};
 use crate::gallery::{CollectionId, UserId};
 
 /// What is asked.
@@ -19,6 +20,19 @@ pub struct Input {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {}
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let (collection, user) = (&input.collection_id, &input.user_id);
+    let request = Question::new("DeleteUser", [collection.as_str().as_bytes(), user.as_str().as_bytes()]);
+    service.once(input.token.as_deref(), &request, || {
+        service.shelf(collection)?.change(&service.store)?.delete_user(user)?;
+        Ok(Output {})
+    })
+}
+
+impl Kept for Output {
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &mut Bytes<'_>) -> Option<Self> {
+        Some(Self {})
+    }
 }

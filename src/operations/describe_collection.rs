@@ -1,8 +1,8 @@
 //! `DescribeCollection`: counts and model of one collection.
 
-use super::OperationError;
-use super::Service;
+use super::{OperationError, Service, arn, internal};
 use crate::gallery::CollectionId;
+use crate::store::StoreError;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,16 @@ pub struct Output {
     pub created_ms: i64,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let record = service.store.collection(&input.collection_id).map_err(|error| match error {
+        StoreError::Missing => OperationError::CollectionNotFound(input.collection_id.to_string()),
+        other => internal(other),
+    })?;
+    Ok(Output {
+        face_count: record.face_count,
+        user_count: record.user_count,
+        model_version: record.model_version,
+        collection_arn: arn::of(&service.settings, &record.id),
+        created_ms: record.created_ms,
+    })
 }

@@ -1,8 +1,8 @@
 //! `DetectFaces`: the faces of a picture.
 
-use super::OperationError;
-use super::Service;
+use super::picture::detail;
 use super::types::{FaceDetail, ImageSource};
+use super::{OperationError, Service};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,7 @@ pub struct Output {
     pub faces: Vec<FaceDetail>,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let scene = service.look(input.image)?;
+    Ok(Output { faces: scene.faces.iter().map(|face| detail(&scene, face)).collect() })
 }

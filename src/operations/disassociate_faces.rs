@@ -1,8 +1,10 @@
 //! `DisassociateFaces`: takes faces from a user.
 
-use super::OperationError;
-use super::Service;
-use super::types::{RefusedFace, UserStatus};
+use super::pages::Question;
+use super::replay::{Bytes, Kept};
+use super::shelf::Change;
+use super::types::{FaceRefusal, RefusedFace, UserStatus, status};
+use super::{OperationError, Service, limits};
 use crate::gallery::{CollectionId, FaceId, UserId};
 
 /// What is asked.
@@ -29,6 +31,50 @@ pub struct Output {
     pub status: UserStatus,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let wanted = limits::distinct(&input.face_ids, limits::USER_FACES_MAX)?;
+    service.once(input.token.as_deref(), &question(&input), || {
+        let shelf = service.shelf(&input.collection_id)?;
+        let mut change = shelf.change(&service.store)?;
+        disassociate(&mut change, &input.user_id, &wanted)
+    })
+}
+
+fn question(input: &Input) -> Question {
+    let names = [input.collection_id.as_str().as_bytes(), input.user_id.as_str().as_bytes()];
+    let ids = input.face_ids.iter().map(|face| face.0.as_bytes().as_slice());
+    Question::new("DisassociateFaces", names.into_iter().chain(ids))
+}
+
+/// A face that is free already is in neither list.
+fn disassociate(change: &mut Change<'_>, user: &UserId, wanted: &[FaceId]) -> Result<Output, OperationError> {
+    let before = change.user_faces(user)?;
+    let (mut disassociated, mut refused) = (Vec::new(), Vec::new());
+    for &face_id in wanted {
+        let (user_id, reason) = match change.face(face_id)?.map(|record| record.user_id) {
+            Some(None) => continue,
+            Some(Some(own)) if own == *user => {
+                disassociated.push(face_id);
+                continue;
+            }
+            Some(other) => (other, FaceRefusal::AssociatedToADifferentUser),
+            None => (None, FaceRefusal::FaceNotFound),
+        };
+        refused.push(RefusedFace { face_id, user_id, confidence: None, reasons: vec![reason] });
+    }
+    change.set_user(&disassociated, None)?;
+    let status = status(before > disassociated.len());
+    Ok(Output { disassociated, refused, status })
+}
+
+impl Kept for Output {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        self.disassociated.write(bytes);
+        self.refused.write(bytes);
+        self.status.write(bytes);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        Some(Self { disassociated: Kept::read(bytes)?, refused: Kept::read(bytes)?, status: Kept::read(bytes)? })
+    }
 }

@@ -1,8 +1,8 @@
 //! `ListTagsForResource`: tags of a collection.
 
-use super::OperationError;
-use super::Service;
 use super::types::Tags;
+use super::{OperationError, Service, arn, internal};
+use crate::store::StoreError;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,11 @@ pub struct Output {
     pub tags: Tags,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let shelf = service.tagged(&input.resource_arn)?;
+    let tags = service.store.tags(shelf.id()).map_err(|error| match error {
+        StoreError::Missing => arn::not_found(&input.resource_arn),
+        other => internal(other),
+    })?;
+    Ok(Output { tags })
 }

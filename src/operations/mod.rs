@@ -25,12 +25,35 @@ pub mod tag_resource;
 pub mod types;
 pub mod untag_resource;
 
-use std::path::Path;
+mod arn;
+mod derive;
+mod eyes;
+mod find;
+mod limits;
+mod pages;
+mod picture;
+mod quality_filter;
+mod replay;
+mod shelf;
+#[cfg(test)]
+mod tests;
 
-use crate::policy::{Meter, Principal};
-use crate::store::Store;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
+
+pub use eyes::Eyes;
+
+use crate::gallery::{CollectionId, FaceId, UserId};
+use crate::policy::{self, Action, Decision, Meter, Outcome, Principal};
 use crate::store::buckets::Buckets;
-use crate::vision::Vision;
+use crate::store::{CollectionRecord, Store, StoreError};
+use crate::vision::{Embedding, Vision};
+use pages::Pages;
+use replay::TokenLocks;
+use shelf::{Shelf, lock};
 
 /// What went wrong, by meaning; `protocol::errors` gives each its code, status and message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -148,33 +171,201 @@ pub enum Response {
     ListTagsForResource(list_tags_for_resource::Output),
 }
 
+/// One line of the wire's name, one of the dispatch, for every operation.
+macro_rules! operations {
+    ($($variant:ident => $module:ident,)*) => {
+        impl Request {
+            /// Wire name of the operation.
+            #[must_use]
+            pub fn operation(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => stringify!($variant),)*
+                }
+            }
+        }
+
+        fn dispatch(service: &Service, request: Request) -> Result<Response, OperationError> {
+            match request {
+                $(Request::$variant(input) => $module::run(service, input).map(Response::$variant),)*
+            }
+        }
+    };
+}
+
+operations! {
+    CreateCollection => create_collection,
+    DescribeCollection => describe_collection,
+    ListCollections => list_collections,
+    DeleteCollection => delete_collection,
+    IndexFaces => index_faces,
+    ListFaces => list_faces,
+    DeleteFaces => delete_faces,
+    SearchFaces => search_faces,
+    SearchFacesByImage => search_faces_by_image,
+    DetectFaces => detect_faces,
+    CompareFaces => compare_faces,
+    CreateUser => create_user,
+    DeleteUser => delete_user,
+    ListUsers => list_users,
+    AssociateFaces => associate_faces,
+    DisassociateFaces => disassociate_faces,
+    SearchUsers => search_users,
+    SearchUsersByImage => search_users_by_image,
+    TagResource => tag_resource,
+    UntagResource => untag_resource,
+    ListTagsForResource => list_tags_for_resource,
+}
+
+impl Request {
+    /// The collection it touches; tag operations name it in their ARN.
+    #[must_use]
+    pub fn collection(&self) -> Option<CollectionId> {
+        let id = match self {
+            Self::ListCollections(_) | Self::DetectFaces(_) | Self::CompareFaces(_) => return None,
+            Self::TagResource(input) => return arn::collection(&input.resource_arn),
+            Self::UntagResource(input) => return arn::collection(&input.resource_arn),
+            Self::ListTagsForResource(input) => return arn::collection(&input.resource_arn),
+            Self::CreateCollection(input) => &input.collection_id,
+            Self::DescribeCollection(input) => &input.collection_id,
+            Self::DeleteCollection(input) => &input.collection_id,
+            Self::IndexFaces(input) => &input.collection_id,
+            Self::ListFaces(input) => &input.collection_id,
+            Self::DeleteFaces(input) => &input.collection_id,
+            Self::SearchFaces(input) => &input.collection_id,
+            Self::SearchFacesByImage(input) => &input.collection_id,
+            Self::CreateUser(input) => &input.collection_id,
+            Self::DeleteUser(input) => &input.collection_id,
+            Self::ListUsers(input) => &input.collection_id,
+            Self::AssociateFaces(input) => &input.collection_id,
+            Self::DisassociateFaces(input) => &input.collection_id,
+            Self::SearchUsers(input) => &input.collection_id,
+            Self::SearchUsersByImage(input) => &input.collection_id,
+        };
+        Some(id.clone())
+    }
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Region in ARNs.
+    pub region: String,
+    /// Account in ARNs, 12 digits.
+    pub account_id: String,
+    /// The wire's `FaceModelVersion` of new collections, `[0-9.]+`: `models::Installed::model_version`.
+    pub model_version: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned(), model_version: "1.0".to_owned() }
+    }
+}
+
+type Shelves = BTreeMap<CollectionId, Arc<Shelf>>;
+
 /// Everything the operations stand on; shared by all threads.
 ///
 /// INVARIANT (one door): operations are reached only through [`Service::execute`].
-pub struct Service {}
+pub struct Service {
+    eyes: Box<dyn Eyes>,
+    store: Store,
+    buckets: Buckets,
+    settings: Settings,
+    meter: Meter,
+    pages: Pages,
+    token_locks: TokenLocks,
+    /// Held while collections are created and deleted.
+    structure: Mutex<()>,
+    shelves: RwLock<Shelves>,
+}
 
-#[expect(unused_variables, reason = "skeleton")]
 impl Service {
-    /// Puts the parts together and loads every collection's vectors into memory.
+    /// Puts the parts together under default [`Settings`] and loads every collection's vectors into memory.
     ///
     /// # Errors
     /// `Internal` when the store cannot be read.
     pub fn new(vision: Vision, store: Store, buckets: Buckets) -> Result<Self, OperationError> {
-        unimplemented!()
+        Self::with_settings(Box::new(vision), store, buckets, Settings::default())
     }
 
-    /// Decides, does, records.
+    /// As [`Self::new`], with other eyes and settings.
+    ///
+    /// # Errors
+    /// `Internal` when the store cannot be read.
+    pub fn with_settings(
+        eyes: Box<dyn Eyes>,
+        store: Store,
+        buckets: Buckets,
+        settings: Settings,
+    ) -> Result<Self, OperationError> {
+        Ok(Self {
+            eyes,
+            buckets,
+            settings,
+            meter: Meter::default(),
+            pages: Pages::new(store.instance_secret().map_err(internal)?),
+            token_locks: TokenLocks::new(),
+            structure: Mutex::new(()),
+            shelves: RwLock::new(load(&store)?),
+            store,
+        })
+    }
+
+    /// Decides, does, records. A panic inside becomes `Internal`.
     ///
     /// # Errors
     /// Every [`OperationError`].
     pub fn execute(&self, principal: &Principal, request: Request) -> Result<Response, OperationError> {
-        unimplemented!()
+        let started = Instant::now();
+        let operation = request.operation();
+        let collection = request.collection();
+        let answer = catch_unwind(AssertUnwindSafe(|| self.decide_and_do(principal, request, collection.as_ref())));
+        let answer = answer.unwrap_or_else(|_| Err(OperationError::Internal("the operation panicked".to_owned())));
+        self.record(operation, collection.as_ref(), started, &answer);
+        answer
+    }
+
+    fn decide_and_do(
+        &self,
+        principal: &Principal,
+        request: Request,
+        collection: Option<&CollectionId>,
+    ) -> Result<Response, OperationError> {
+        let operation = request.operation();
+        let action = Action { operation, collection: collection.map(CollectionId::as_str) };
+        match policy::decide(principal, &action) {
+            Decision::Allow => dispatch(self, request),
+            Decision::Deny { rule } => Err(OperationError::AccessDenied { operation, rule }),
+        }
+    }
+
+    fn record(
+        &self,
+        operation: &'static str,
+        collection: Option<&CollectionId>,
+        started: Instant,
+        answer: &Result<Response, OperationError>,
+    ) {
+        let outcome = match answer {
+            Ok(_) => Outcome::Done,
+            Err(OperationError::AccessDenied { .. }) => Outcome::Denied,
+            Err(OperationError::Internal(_) | OperationError::Overloaded) => Outcome::Failed,
+            Err(_) => Outcome::Refused,
+        };
+        self.meter.record(operation, outcome);
+        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let collection = collection.map(tracing::field::display);
+        tracing::info!(operation, collection.id = collection, duration_ms, ?outcome, "operation");
+        if let Err(OperationError::Internal(error)) = answer {
+            tracing::error!(operation, error, "operation failed");
+        }
     }
 
     /// Counts by operation and outcome.
     #[must_use]
     pub fn meter(&self) -> &Meter {
-        unimplemented!()
+        &self.meter
     }
 
     /// Secret of an access key that is known and not revoked.
@@ -182,13 +373,14 @@ impl Service {
     /// # Errors
     /// `Internal` when the store cannot be read.
     pub fn secret_of(&self, access_key_id: &str) -> Result<Option<String>, OperationError> {
-        unimplemented!()
+        let keys = self.store.keys().map_err(internal)?;
+        Ok(keys.into_iter().find(|key| key.id == access_key_id && !key.revoked).map(|key| key.secret))
     }
 
     /// Enrolled faces over all collections.
     #[must_use]
     pub fn face_count(&self) -> u64 {
-        unimplemented!()
+        self.shelves().values().map(|shelf| shelf.face_count() as u64).sum()
     }
 
     /// Writes a consistent copy of the data directory to `file`.
@@ -196,6 +388,73 @@ impl Service {
     /// # Errors
     /// `Internal`.
     pub fn backup(&self, file: &Path) -> Result<(), OperationError> {
-        unimplemented!()
+        self.store.backup(file).map_err(internal)
     }
+
+    fn shelves(&self) -> RwLockReadGuard<'_, Shelves> {
+        self.shelves.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shelf(&self, id: &CollectionId) -> Result<Arc<Shelf>, OperationError> {
+        let shelf = self.shelves().get(id).cloned();
+        shelf.ok_or_else(|| OperationError::CollectionNotFound(id.to_string()))
+    }
+
+    /// The collection of an ARN, with the tag operations' error.
+    fn tagged(&self, resource_arn: &str) -> Result<Arc<Shelf>, OperationError> {
+        let id = arn::resource(resource_arn)?;
+        self.shelf(&id).map_err(|_| arn::not_found(resource_arn))
+    }
+
+    /// An enrolled face's embedding.
+    fn enrolled(&self, shelf: &Shelf, face: FaceId) -> Result<Embedding, OperationError> {
+        let embedding = shelf.read(&self.store, |gallery| gallery.embedding(face))?;
+        embedding.ok_or_else(|| OperationError::FaceNotFound(face.to_string()))
+    }
+
+    /// Number of faces of a user.
+    fn user_faces(&self, shelf: &Shelf, user: &UserId) -> Result<u64, OperationError> {
+        self.store.user_face_count(shelf.id(), user).map_err(|error| match error {
+            StoreError::Missing => OperationError::UserNotFound(user.to_string()),
+            other => internal(other),
+        })
+    }
+
+    fn create_collection(&self, record: CollectionRecord, tags: &types::Tags) -> Result<(), OperationError> {
+        let _structure = lock(&self.structure);
+        self.store.create_collection(&record, tags).map_err(|error| match error {
+            StoreError::Exists => OperationError::CollectionExists(record.id.to_string()),
+            other => internal(other),
+        })?;
+        let id = record.id.clone();
+        let shelf = Arc::new(Shelf::load(record, &self.store).map_err(internal)?);
+        self.shelves.write().unwrap_or_else(PoisonError::into_inner).insert(id, shelf);
+        Ok(())
+    }
+
+    fn delete_collection(&self, id: &CollectionId) -> Result<(), OperationError> {
+        let _structure = lock(&self.structure);
+        self.shelf(id)?.change(&self.store)?.delete_collection()?;
+        self.shelves.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        Ok(())
+    }
+}
+
+/// All collections of the store.
+fn load(store: &Store) -> Result<Shelves, OperationError> {
+    let mut shelves = Shelves::new();
+    loop {
+        let after = shelves.last_key_value().map(|(id, _)| id);
+        let records = store.collections(after, limits::PAGE_MAX).map_err(internal)?;
+        if records.is_empty() {
+            return Ok(shelves);
+        }
+        for record in records {
+            shelves.insert(record.id.clone(), Arc::new(Shelf::load(record, store).map_err(internal)?));
+        }
+    }
+}
+
+fn internal(error: StoreError) -> OperationError {
+    OperationError::Internal(error.to_string())
 }

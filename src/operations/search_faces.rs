@@ -1,8 +1,7 @@
 //! `SearchFaces`: enrolled faces like an enrolled face.
 
-use super::OperationError;
-use super::Service;
 use super::types::FaceMatch;
+use super::{OperationError, Service, limits};
 use crate::gallery::{CollectionId, FaceId};
 
 /// What is asked.
@@ -29,6 +28,11 @@ pub struct Output {
     pub model_version: String,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let shelf = service.shelf(&input.collection_id)?;
+    let limit = limits::count(input.faces_max, limits::FACES_FOUND_MAX)?;
+    let percent_min = limits::percent(input.threshold, limits::MATCH_PERCENT)?;
+    let probe = service.enrolled(&shelf, input.face_id)?;
+    let matches = service.faces_like(&shelf, &probe, (percent_min, limit), Some(input.face_id))?;
+    Ok(Output { searched_face_id: input.face_id, matches, model_version: shelf.model_version().to_owned() })
 }

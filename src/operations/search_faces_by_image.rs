@@ -1,8 +1,8 @@
 //! `SearchFacesByImage`: enrolled faces like the largest face of a picture.
 
-use super::OperationError;
-use super::Service;
+use super::picture::{detail, largest};
 use super::types::{BoxRatio, FaceMatch, ImageSource, QualityFilter};
+use super::{OperationError, Service, limits};
 use crate::gallery::CollectionId;
 
 /// What is asked.
@@ -33,6 +33,20 @@ pub struct Output {
     pub model_version: String,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let shelf = service.shelf(&input.collection_id)?;
+    shelf.check_model(service.eyes.model_id())?;
+    let limit = limits::count(input.faces_max, limits::FACES_FOUND_MAX)?;
+    let percent_min = limits::percent(input.threshold, limits::MATCH_PERCENT)?;
+    let scene = service.look(input.image)?;
+    let (_, face, aligned) = largest(&scene, input.quality_filter).ok_or(OperationError::NoFace)?;
+    let probe = service.embed_one(aligned)?;
+    let searched = detail(&scene, face);
+    let matches = service.faces_like(&shelf, &probe, (percent_min, limit), None)?;
+    Ok(Output {
+        searched_box: searched.box_ratio,
+        searched_confidence: searched.confidence,
+        matches,
+        model_version: shelf.model_version().to_owned(),
+    })
 }

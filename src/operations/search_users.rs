@@ -1,8 +1,7 @@
 //! `SearchUsers`: users like an enrolled face or another user.
 
-use super::OperationError;
-use super::Service;
 use super::types::UserMatch;
+use super::{OperationError, Service, limits};
 use crate::gallery::{CollectionId, FaceId, UserId};
 
 /// What is searched for.
@@ -38,6 +37,21 @@ pub struct Output {
     pub model_version: String,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let shelf = service.shelf(&input.collection_id)?;
+    let limit = limits::count(input.users_max, limits::USERS_FOUND_MAX)?;
+    let percent_min = limits::percent(input.threshold, limits::MATCH_PERCENT)?;
+    let (probe, exclude) = match &input.probe {
+        Probe::Face(face) => (Some(service.enrolled(&shelf, *face)?), None),
+        Probe::User(user) => {
+            service.user_faces(&shelf, user)?;
+            (shelf.read(&service.store, |gallery| gallery.user_embedding(user))?, Some(user))
+        }
+    };
+    // A user without faces has no vector and is like nobody; a user is not found by itself.
+    let matches = match probe {
+        Some(probe) => service.users_like(&shelf, &probe, (percent_min, limit), exclude)?,
+        None => Vec::new(),
+    };
+    Ok(Output { searched: input.probe, matches, model_version: shelf.model_version().to_owned() })
 }

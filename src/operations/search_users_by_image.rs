@@ -1,9 +1,11 @@
 //! `SearchUsersByImage`: users like the largest face of a picture.
 
-use super::OperationError;
-use super::Service;
-use super::types::{FaceDetail, ImageSource, QualityFilter, UnusedFace, UserMatch};
+use super::picture::{detail, largest};
+use super::quality_filter::faults;
+use super::types::{FaceDetail, ImageSource, QualityFilter, Reason, UnusedFace, UserMatch};
+use super::{OperationError, Service, limits};
 use crate::gallery::CollectionId;
+use crate::vision::{Face, Scene};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +35,36 @@ pub struct Output {
     pub model_version: String,
 }
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let shelf = service.shelf(&input.collection_id)?;
+    shelf.check_model(service.eyes.model_id())?;
+    let limit = limits::count(input.users_max, limits::USERS_FOUND_MAX)?;
+    let percent_min = limits::percent(input.threshold, limits::MATCH_PERCENT)?;
+    let scene = service.look(input.image)?;
+    let found = largest(&scene, input.quality_filter);
+    let matches = match found {
+        Some((_, _, aligned)) => {
+            service.users_like(&shelf, &service.embed_one(aligned)?, (percent_min, limit), None)?
+        }
+        None => Vec::new(),
+    };
+    Ok(Output {
+        searched: found.map(|(_, face, _)| detail(&scene, face)),
+        unsearched: unsearched(&scene, input.quality_filter, found.map(|(place, _, _)| place)),
+        matches,
+        model_version: shelf.model_version().to_owned(),
+    })
+}
+
+/// All faces but the searched one: what the filter has against each, or that it is not the largest.
+fn unsearched(scene: &Scene, filter: QualityFilter, searched: Option<usize>) -> Vec<UnusedFace> {
+    let others = scene.faces.iter().enumerate().filter(|(place, _)| Some(*place) != searched);
+    let unused = |face: &Face| {
+        let mut reasons = faults(face, filter);
+        if reasons.is_empty() {
+            reasons.push(Reason::FaceNotLargest);
+        }
+        UnusedFace { reasons, detail: detail(scene, face) }
+    };
+    others.map(|(_, face)| unused(face)).collect()
 }

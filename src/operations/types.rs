@@ -118,6 +118,11 @@ pub enum UserStatus {
     Created,
 }
 
+/// State of a user with or without faces; changes are done when they are answered, so there is no state between.
+pub(super) fn status(has_faces: bool) -> UserStatus {
+    if has_faces { UserStatus::Active } else { UserStatus::Created }
+}
+
 /// Why a face could not be deleted, associated or disassociated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaceRefusal {

@@ -16,6 +16,8 @@ pub struct Input {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {}
 
-pub(super) fn run(_service: &Service, _input: Input) -> Result<Output, OperationError> {
-    unimplemented!()
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let shelf = service.tagged(&input.resource_arn)?;
+    shelf.change(&service.store)?.change_tags(&std::collections::BTreeMap::new(), &input.keys)?;
+    Ok(Output {})
 }

@@ -1,0 +1,76 @@
+//! Which faces are good enough to be enrolled or searched.
+//!
+//! AWS names the levels and the reasons but publishes no numbers. Ours, all of which a face must meet:
+//!
+//! | level  | confidence | brightness | sharpness | \|yaw\| | \|pitch\| | shorter side |
+//! |--------|-----------:|-----------:|----------:|------:|--------:|-------------:|
+//! | LOW    |         70 |         10 |         1 |   75° |     60° |        20 px |
+//! | AUTO   |         75 |         12 |         2 |   70° |     55° |        24 px |
+//! | MEDIUM |         80 |         20 |         8 |   60° |     45° |        40 px |
+//! | HIGH   |         90 |         30 |        20 |   45° |     30° |        64 px |
+//!
+//! Confidence, brightness and sharpness are percents as `vision` defines them; the side is that of the
+//! detector's box in the upright picture. Each level asks for at least what the one above it in the table asks.
+//! HIGH keeps to the head poses that the developer guide recommends for references. Roll does not matter, alignment undoes it.
+
+use super::types::{QualityFilter, Reason};
+use crate::vision::Face;
+
+struct Bar {
+    confidence_min: f32,
+    brightness_min: f32,
+    sharpness_min: f32,
+    yaw_deg_max: f32,
+    pitch_deg_max: f32,
+    side_px_min: f32,
+}
+
+#[rustfmt::skip]
+fn bar(filter: QualityFilter) -> Option<Bar> {
+    let [confidence_min, brightness_min, sharpness_min, yaw_deg_max, pitch_deg_max, side_px_min] = match filter {
+        QualityFilter::None => return None,
+        QualityFilter::Low =>    [70.0, 10.0,  1.0, 75.0, 60.0, 20.0],
+        QualityFilter::Auto =>   [75.0, 12.0,  2.0, 70.0, 55.0, 24.0],
+        QualityFilter::Medium => [80.0, 20.0,  8.0, 60.0, 45.0, 40.0],
+        QualityFilter::High =>   [90.0, 30.0, 20.0, 45.0, 30.0, 64.0],
+    };
+    Some(Bar { confidence_min, brightness_min, sharpness_min, yaw_deg_max, pitch_deg_max, side_px_min })
+}
+
+/// Why a face is not good enough; empty when it is. A face that cannot be aligned cannot be embedded, so it
+/// fails every level, [`QualityFilter::None`] too, and its quality, measured on nothing, is not held against it.
+pub(super) fn faults(face: &Face, filter: QualityFilter) -> Vec<Reason> {
+    let alignable = face.aligned.is_some();
+    let mut reasons = Vec::new();
+    if let Some(bar) = bar(filter) {
+        let box_px = &face.detection.box_px;
+        let checks = [
+            (face.detection.confidence * 100.0 < bar.confidence_min, Reason::LowConfidence),
+            (alignable && face.quality.brightness < bar.brightness_min, Reason::LowBrightness),
+            (alignable && face.quality.sharpness < bar.sharpness_min, Reason::LowSharpness),
+            (
+                face.pose.yaw_deg.abs() > bar.yaw_deg_max || face.pose.pitch_deg.abs() > bar.pitch_deg_max,
+                Reason::ExtremePose,
+            ),
+            (box_px.width.min(box_px.height) < bar.side_px_min, Reason::SmallBoundingBox),
+        ];
+        reasons.extend(checks.into_iter().filter(|(failed, _)| *failed).map(|(_, reason)| reason));
+    }
+    if !alignable {
+        reasons.push(Reason::LowFaceQuality);
+    }
+    reasons
+}
+
+/// Which faces (in scene order, largest first) stay when at most `faces_max` may: those that fail AUTO go first,
+/// then the smallest. Returns one flag for each.
+pub(super) fn keep_best(faces: &[&Face], faces_max: usize) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..faces.len()).collect();
+    // The sort is stable: among equals the larger face, which comes first, stays first.
+    order.sort_by_key(|&index| !faults(faces[index], QualityFilter::Auto).is_empty());
+    let mut keep = vec![false; faces.len()];
+    for index in order.into_iter().take(faces_max) {
+        keep[index] = true;
+    }
+    keep
+}

@@ -1,0 +1,377 @@
+//! One collection in memory beside its records in the store, and the only place that changes both.
+//!
+//! INVARIANT (store and gallery agree): vectors change only through a [`Change`], which holds the collection's
+//! `changes` lock, writes the store first and the gallery after, and never the gallery alone. Searches take only
+//! the gallery's read lock, so they do not wait for the disk. A panic between the two writes poisons `changes`;
+//! whoever comes next loads the gallery from the store again.
+//!
+//! Lock order: `Service::structure`, a token's lock, `changes`, `vectors`. `waiting` and answers are held for a
+//! push or a take only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use super::{OperationError, internal, limits};
+use crate::gallery::{Collection, CollectionId, FaceId, UserId};
+use crate::store::{CollectionRecord, FaceRecord, Store, StoreError};
+use crate::vision::{Embedding, ModelId};
+
+/// Locks even after a panic elsewhere; for data that every step leaves whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Answer = Arc<Mutex<Option<Result<Vec<FaceRecord>, OperationError>>>>;
+
+/// One picture's faces on the way into the collection.
+struct Enrolment {
+    faces: Vec<(FaceRecord, Embedding)>,
+    answer: Answer,
+}
+
+/// What `changes` guards.
+struct State {
+    deleted: bool,
+}
+
+/// A collection in memory.
+pub(super) struct Shelf {
+    id: CollectionId,
+    model_id: ModelId,
+    model_version: String,
+    dimensions: usize,
+    changes: Mutex<State>,
+    vectors: RwLock<Held>,
+    waiting: Mutex<Vec<Enrolment>>,
+}
+
+/// The gallery and how many faces it holds.
+struct Held {
+    gallery: Collection,
+    face_count: usize,
+}
+
+impl Shelf {
+    /// The collection as the store has it.
+    pub(super) fn load(record: CollectionRecord, store: &Store) -> Result<Self, StoreError> {
+        let held = Held::load(&record.id, &record.model_id, record.dimensions, store)?;
+        Ok(Self {
+            id: record.id,
+            model_id: record.model_id,
+            model_version: record.model_version,
+            dimensions: record.dimensions,
+            changes: Mutex::new(State { deleted: false }),
+            vectors: RwLock::new(held),
+            waiting: Mutex::new(Vec::new()),
+        })
+    }
+
+    pub(super) fn id(&self) -> &CollectionId {
+        &self.id
+    }
+
+    pub(super) fn model_version(&self) -> &str {
+        &self.model_version
+    }
+
+    /// Refuses pictures seen by another network than the one that this collection began with.
+    pub(super) fn check_model(&self, model: &ModelId) -> Result<(), OperationError> {
+        if *model == self.model_id {
+            return Ok(());
+        }
+        Err(OperationError::InvalidParameter(format!(
+            "collection `{}` holds faces of model `{}`, this server runs `{model}`: index its pictures into a new collection",
+            self.id, self.model_id
+        )))
+    }
+
+    pub(super) fn not_found(&self) -> OperationError {
+        OperationError::CollectionNotFound(self.id.to_string())
+    }
+
+    /// Gives `read` the vectors.
+    pub(super) fn read<T>(&self, store: &Store, read: impl FnOnce(&Collection) -> T) -> Result<T, OperationError> {
+        if self.changes.is_poisoned() {
+            drop(self.change(store)?);
+        }
+        Ok(read(&self.held().gallery))
+    }
+
+    pub(super) fn face_count(&self) -> usize {
+        self.held().face_count
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.vectors.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for other changes of this collection to end.
+    pub(super) fn change<'a>(&'a self, store: &'a Store) -> Result<Change<'a>, OperationError> {
+        let state = match self.changes.lock() {
+            Ok(state) => state,
+            Err(poisoned) => {
+                let mut state = poisoned.into_inner();
+                self.recover(&mut state, store)?;
+                self.changes.clear_poison();
+                state
+            }
+        };
+        if state.deleted {
+            return Err(self.not_found());
+        }
+        Ok(Change { shelf: self, store, state })
+    }
+
+    /// Puts memory in line with the store after a panic in the middle of a change.
+    fn recover(&self, state: &mut State, store: &Store) -> Result<(), OperationError> {
+        tracing::warn!(collection.id = %self.id, "a change ended in a panic; loading the collection again");
+        let held = match Held::load(&self.id, &self.model_id, self.dimensions, store) {
+            Ok(held) => held,
+            Err(StoreError::Missing) => {
+                state.deleted = true;
+                Held::empty(&self.model_id, self.dimensions)
+            }
+            Err(error) => return Err(internal(error)),
+        };
+        *self.vectors.write().unwrap_or_else(PoisonError::into_inner) = held;
+        self.vectors.clear_poison();
+        Ok(())
+    }
+
+    /// Enrols one picture's faces, durably; returns their records. Faces that are enrolled already stay as they
+    /// are. Calls that come while another one writes are written together, in one commit.
+    pub(super) fn enrol(
+        &self,
+        store: &Store,
+        faces: Vec<(FaceRecord, Embedding)>,
+    ) -> Result<Vec<FaceRecord>, OperationError> {
+        let fits = |e: &Embedding| *e.model_id() == self.model_id && e.vector().len() == self.dimensions;
+        if !faces.iter().all(|(_, embedding)| fits(embedding)) {
+            return Err(OperationError::Internal("an embedding does not fit its collection".to_owned()));
+        }
+        let answer = Answer::default();
+        lock(&self.waiting).push(Enrolment { faces, answer: Arc::clone(&answer) });
+        let change = self.change(store);
+        if let Some(answer) = lock(&answer).take() {
+            return answer;
+        }
+        let group = std::mem::take(&mut *lock(&self.waiting));
+        match change {
+            Ok(mut change) => change.enrol_group(&group),
+            Err(error) => group.iter().for_each(|one| *lock(&one.answer) = Some(Err(error.clone()))),
+        }
+        // The group lacks this call's faces when the call that took them over ended in a panic.
+        let lost = || Err(OperationError::Internal("the commit of this picture ended in a panic".to_owned()));
+        lock(&answer).take().unwrap_or_else(lost)
+    }
+}
+
+impl Held {
+    fn empty(model_id: &ModelId, dimensions: usize) -> Self {
+        Self { gallery: Collection::new(model_id.clone(), dimensions), face_count: 0 }
+    }
+
+    fn load(id: &CollectionId, model_id: &ModelId, dimensions: usize, store: &Store) -> Result<Self, StoreError> {
+        let mut held = Self::empty(model_id, dimensions);
+        let mut foreign = 0_usize;
+        store.load_vectors(id, &mut |face, user, embedding| match held.gallery.insert(face, &embedding, user) {
+            Some(()) => held.face_count += 1,
+            None => foreign += 1,
+        })?;
+        if foreign > 0 {
+            return Err(StoreError::Damaged(format!("{foreign} vectors of collection `{id}` are another model's")));
+        }
+        Ok(held)
+    }
+}
+
+/// The right to change one collection.
+pub(super) struct Change<'a> {
+    shelf: &'a Shelf,
+    store: &'a Store,
+    state: MutexGuard<'a, State>,
+}
+
+impl Change<'_> {
+    fn vectors(&self, write: impl FnOnce(&mut Held)) {
+        write(&mut self.shelf.vectors.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// `Missing` of a collection that the shelf has cannot be; of a face or user it is the caller's to explain.
+    fn enrol_group(&mut self, group: &[Enrolment]) {
+        let (fresh, full) = self.fresh(group);
+        let records: BTreeMap<FaceId, FaceRecord> =
+            fresh.iter().map(|(record, _)| (record.face_id, record.clone())).collect();
+        let written = self.put(fresh);
+        for (one, full) in group.iter().zip(full) {
+            let answer = match &written {
+                Err(error) => Err(error.clone()),
+                Ok(()) if full => Err(collection_full()),
+                Ok(()) => self.records(one, &records),
+            };
+            *lock(&one.answer) = Some(answer);
+        }
+    }
+
+    /// The faces not yet enrolled, each once, and which pictures no longer fit the collection.
+    fn fresh(&self, group: &[Enrolment]) -> (Vec<(FaceRecord, Embedding)>, Vec<bool>) {
+        let held = self.shelf.held();
+        let mut fresh: Vec<(FaceRecord, Embedding)> = Vec::new();
+        let mut taken = std::collections::BTreeSet::new();
+        let mut full = Vec::with_capacity(group.len());
+        for one in group {
+            let new = |face: FaceId| held.gallery.embedding(face).is_none() && !taken.contains(&face);
+            let mut own: Vec<_> = one.faces.iter().filter(|(record, _)| new(record.face_id)).cloned().collect();
+            let over = held.face_count + fresh.len() + own.len() > limits::COLLECTION_FACES_MAX;
+            full.push(over && !own.is_empty());
+            if !over {
+                taken.extend(own.iter().map(|(record, _)| record.face_id));
+                fresh.append(&mut own);
+            }
+        }
+        (fresh, full)
+    }
+
+    fn put(&mut self, faces: Vec<(FaceRecord, Embedding)>) -> Result<(), OperationError> {
+        if faces.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.store.put_faces(&self.shelf.id, &faces) {
+            // A disk that fails may have kept what it refused: memory follows what the records say.
+            let kept = |face: FaceId| matches!(self.face(face), Ok(Some(_)));
+            self.hold(faces.into_iter().filter(|(record, _)| kept(record.face_id)));
+            return Err(self.failed(error));
+        }
+        self.hold(faces);
+        Ok(())
+    }
+
+    fn hold(&self, faces: impl IntoIterator<Item = (FaceRecord, Embedding)>) {
+        let faces: Vec<_> = faces.into_iter().collect();
+        self.vectors(|held| {
+            for (record, embedding) in &faces {
+                if held.gallery.insert(record.face_id, embedding, record.user_id.clone()).is_some() {
+                    held.face_count += 1;
+                }
+            }
+        });
+    }
+
+    fn records(
+        &self,
+        one: &Enrolment,
+        fresh: &BTreeMap<FaceId, FaceRecord>,
+    ) -> Result<Vec<FaceRecord>, OperationError> {
+        let record = |id: FaceId| match fresh.get(&id) {
+            Some(record) => Ok(record.clone()),
+            None => self.store.face(&self.shelf.id, id).map_err(internal),
+        };
+        one.faces.iter().map(|(face, _)| record(face.face_id)).collect()
+    }
+
+    fn failed(&self, error: StoreError) -> OperationError {
+        match error {
+            StoreError::Missing => self.shelf.not_found(),
+            other => internal(other),
+        }
+    }
+
+    /// One face's record; `None` when it is not enrolled.
+    pub(super) fn face(&self, face: FaceId) -> Result<Option<FaceRecord>, OperationError> {
+        match self.store.face(&self.shelf.id, face) {
+            Ok(record) => Ok(Some(record)),
+            Err(StoreError::Missing) => Ok(None),
+            Err(error) => Err(internal(error)),
+        }
+    }
+
+    /// Gives `read` the vectors as this change finds them.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Collection) -> T) -> T {
+        read(&self.shelf.held().gallery)
+    }
+
+    /// Deletes enrolled faces.
+    pub(super) fn delete_faces(&mut self, faces: &[FaceId]) -> Result<Vec<FaceId>, OperationError> {
+        match self.store.delete_faces(&self.shelf.id, faces) {
+            Ok(deleted) => {
+                self.forget(&deleted);
+                Ok(deleted)
+            }
+            Err(error) => {
+                // The records may be gone although their vectors could not all be overwritten.
+                let gone = faces.iter().copied().filter(|face| matches!(self.face(*face), Ok(None)));
+                self.forget(&gone.collect::<Vec<_>>());
+                Err(self.failed(error))
+            }
+        }
+    }
+
+    fn forget(&self, faces: &[FaceId]) {
+        self.vectors(|held| {
+            let removed = faces.iter().filter(|face| held.gallery.remove(**face)).count();
+            held.face_count -= removed.min(held.face_count);
+        });
+    }
+
+    /// Number of faces of a user; `UserNotFound`.
+    pub(super) fn user_faces(&self, user: &UserId) -> Result<usize, OperationError> {
+        match self.store.user_face_count(&self.shelf.id, user) {
+            Ok(count) => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
+            Err(StoreError::Missing) => Err(OperationError::UserNotFound(user.to_string())),
+            Err(error) => Err(internal(error)),
+        }
+    }
+
+    /// Gives faces to a user or frees them. All must be enrolled.
+    pub(super) fn set_user(&mut self, faces: &[FaceId], user: Option<&UserId>) -> Result<(), OperationError> {
+        if faces.is_empty() {
+            return Ok(());
+        }
+        self.store.set_user(&self.shelf.id, faces, user).map_err(internal)?;
+        self.vectors(|held| faces.iter().for_each(|face| held.gallery.set_user(*face, user.cloned())));
+        Ok(())
+    }
+
+    /// Creates a user without faces.
+    pub(super) fn create_user(&mut self, user: &UserId) -> Result<(), OperationError> {
+        self.store.create_user(&self.shelf.id, user).map_err(|error| match error {
+            StoreError::Exists => OperationError::UserExists(user.to_string()),
+            other => self.failed(other),
+        })
+    }
+
+    /// Deletes a user and frees its faces.
+    pub(super) fn delete_user(&mut self, user: &UserId) -> Result<(), OperationError> {
+        self.user_faces(user)?;
+        let faces = self.store.faces(&self.shelf.id, None, limits::PAGE_MAX, Some(user)).map_err(internal)?;
+        self.store.delete_user(&self.shelf.id, user).map_err(internal)?;
+        self.vectors(|held| faces.iter().for_each(|face| held.gallery.set_user(face.face_id, None)));
+        Ok(())
+    }
+
+    /// Sets and removes tags, unless that makes too many.
+    pub(super) fn change_tags(
+        &mut self,
+        set: &BTreeMap<String, String>,
+        remove: &[String],
+    ) -> Result<(), OperationError> {
+        let mut tags = self.store.tags(&self.shelf.id).map_err(|error| self.failed(error))?;
+        tags.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
+        if tags.len() > limits::TAGS_MAX && !set.is_empty() {
+            return Err(OperationError::QuotaExceeded(format!("a resource has at most {} tags", limits::TAGS_MAX)));
+        }
+        self.store.change_tags(&self.shelf.id, set, remove).map_err(|error| self.failed(error))
+    }
+
+    /// Deletes the collection with everything in it.
+    pub(super) fn delete_collection(mut self) -> Result<(), OperationError> {
+        self.store.delete_collection(&self.shelf.id).map_err(|error| self.failed(error))?;
+        self.state.deleted = true;
+        self.vectors(|held| *held = Held::empty(&self.shelf.model_id, self.shelf.dimensions));
+        Ok(())
+    }
+}
+
+fn collection_full() -> OperationError {
+    OperationError::QuotaExceeded(format!("a collection has at most {} faces", limits::COLLECTION_FACES_MAX))
+}
