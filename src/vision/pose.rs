@@ -151,7 +151,8 @@ mod tests {
         let mut points = seen(0.0, 0.0, 0.0, 1.0).points();
         points[1].y += 10.0;
         points[4].y += 10.0;
-        assert!(pose(&Landmarks::from_points(points)).roll_deg > 5.0);
+        // A shear by 9 degrees: the nearest rotation is half of it.
+        assert!(pose(&Landmarks::from_points(points)).roll_deg > 3.0);
     }
 
     #[test]
