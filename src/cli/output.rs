@@ -21,20 +21,22 @@ pub(super) fn lines(lines: &[String]) -> Result<(), Failure> {
 
 /// One answer as the API writes it, indented.
 pub(super) fn json(response: &Response) -> Result<(), Failure> {
-    line(&format!("{:#}", api_json(response)))
+    line(&format!("{:#}", api_json(response)?))
 }
 
 /// One answer as the API writes it, on one line, with the picture it belongs to.
 pub(super) fn json_of_picture(picture: &str, response: &Response) -> Result<(), Failure> {
-    let mut value = api_json(response);
+    let mut value = api_json(response)?;
     if let Some(members) = value.as_object_mut() {
         members.insert("Picture".to_owned(), picture.into());
     }
     line(&value.to_string())
 }
 
-fn api_json(response: &Response) -> serde_json::Value {
-    crate::protocol::json::write_response(response)
+/// The protocol room's own writer, so that both say the same.
+fn api_json(response: &Response) -> Result<serde_json::Value, Failure> {
+    let answer = crate::protocol::json::write_response(response);
+    serde_json::from_slice(&answer.body).map_err(|error| Failure::other(format!("internal error: {error}")))
 }
 
 /// The one line of an error. A closed stderr is nobody's loss.
