@@ -27,7 +27,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let drawings = draw_paths(arguments)?;
     let scratch = ScratchService::open(global)?;
     let several = arguments.pictures.len() > 1;
-    let (mut faces, mut refused) = (0, 0);
+    let (mut faces, mut refused) = (0_usize, 0_usize);
     for (path, drawing) in arguments.pictures.iter().zip(&drawings) {
         match detect(global, scratch.service(), path, drawing.as_deref(), several) {
             Ok(found) => faces += found,

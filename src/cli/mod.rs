@@ -27,9 +27,9 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
 
-use failure::{Ending, Failure, Outcome};
+use failure::Outcome;
 
-/// Shown by `--help`; the numbers are those of [`Ending`] and [`Failure`].
+/// Shown by `--help`; the numbers are those of [`failure::Ending`] and [`failure::Failure`].
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
