@@ -25,13 +25,13 @@ pub(super) struct Tally {
     /// Faces enrolled.
     pub(super) faces: usize,
     /// Names in which characters were replaced, and one of them.
-    names_changed: usize,
-    name_changed_example: Option<PathBuf>,
-    refused: BTreeMap<String, Refused>,
+    pub(super) names_changed: usize,
+    pub(super) name_changed_example: Option<PathBuf>,
+    pub(super) refused: BTreeMap<String, Refused>,
 }
 
 #[derive(Debug, Default)]
-struct Refused {
+pub(super) struct Refused {
     count: usize,
     examples: Vec<PathBuf>,
 }
