@@ -3,5 +3,6 @@
 mod architecture;
 mod models;
 mod store;
+mod cli;
 mod support;
 mod vision;

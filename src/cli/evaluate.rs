@@ -11,9 +11,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail, ensure};
+use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::failure::{Ending, Failure, Outcome};
+use super::{Global, house, output};
 use crate::gallery::error_rates::{Comparison, Histogram, Rate, best_threshold, fold_accuracies, right_at};
 use crate::gallery::similarity::{calibration, cosine_from_percent, percent_from_cosine};
 use crate::vision::{Embedding, ModelId, Vision};
@@ -23,6 +26,36 @@ const FMR_LEVELS: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 /// Similarity percents whose FMR is checked.
 const PERCENT_LEVELS: [f32; 4] = [80.0, 90.0, 95.0, 99.0];
 
+/// Options of `evaluate`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    data_set: DataSet,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataSet {
+    /// Labeled Faces in the Wild: faces found, ten-fold accuracy on the 6,000 pairs, error rates of all comparisons
+    Lfw {
+        /// Folder with one sub-folder per person, and `pairs.txt`
+        dir: PathBuf,
+    },
+}
+
+pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
+    let DataSet::Lfw { dir } = &arguments.data_set;
+    let threads = house::seats(global);
+    let vision = house::open_vision(global, &house::install(global)?, 4 * threads)?;
+    let progress = output::progress(global, "pictures");
+    let report = lfw(&vision, dir, threads, &progress).map_err(|error| Failure::other(format!("{error:#}")))?;
+    if global.json {
+        output::line(&format!("{:#}", report.to_json()))?;
+    } else {
+        output::lines(&[report.to_text().trim_end().to_owned()])?;
+    }
+    Ok(Ending::Done)
+}
+
 /// One picture, and the embedding of its largest face.
 struct Sample {
     subject: String,
@@ -31,7 +64,7 @@ struct Sample {
 }
 
 /// What was measured.
-pub struct Report {
+struct Report {
     model_id: ModelId,
     pictures: usize,
     /// Pictures without a usable face.
@@ -49,7 +82,7 @@ pub struct Report {
 ///
 /// # Errors
 /// The folder is not LFW, a picture cannot be read, or the networks fail.
-pub fn lfw(vision: &Vision, directory: &Path, threads: usize, progress: &ProgressBar) -> anyhow::Result<Report> {
+fn lfw(vision: &Vision, directory: &Path, threads: usize, progress: &ProgressBar) -> anyhow::Result<Report> {
     let pairs_file = directory.join("pairs.txt");
     let text = fs::read_to_string(&pairs_file).with_context(|| {
         format!("`{}` cannot be read: expected the folder of LFW with its pairs.txt", pairs_file.display())
@@ -243,9 +276,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 impl Report {
     /// Mean accuracy over the folds and its standard error.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "ten folds")]
-    pub fn accuracy(&self) -> (f64, f64) {
+    fn accuracy(&self) -> (f64, f64) {
         let n = self.folds.len() as f64;
         let mean = self.folds.iter().map(|(accuracy, _)| accuracy).sum::<f64>() / n;
         let variance =
@@ -254,8 +286,7 @@ impl Report {
     }
 
     /// As one JSON document.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
+    fn to_json(&self) -> serde_json::Value {
         let (mean, error) = self.accuracy();
         let (low, high) = self.pairs.interval();
         json!({
@@ -286,8 +317,7 @@ impl Report {
     }
 
     /// As text for a person.
-    #[must_use]
-    pub fn to_text(&self) -> String {
+    fn to_text(&self) -> String {
         let (mean, error) = self.accuracy();
         let (low, high) = self.pairs.interval();
         let thresholds = self.folds.iter().map(|(_, t)| *t);

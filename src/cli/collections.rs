@@ -1,0 +1,194 @@
+//! `trombi collections`: create, list, describe, delete.
+
+use clap::{Args, Subcommand};
+
+use super::failure::{Ending, Failure, Outcome};
+use super::house::{ask, expect_response};
+use super::index::journal;
+use super::{Global, house, output};
+use crate::gallery::CollectionId;
+use crate::operations::{
+    Request, Response, Service, create_collection, delete_collection, describe_collection, list_collections,
+};
+
+/// Options of `collections`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make an empty collection
+    Create {
+        #[arg(value_parser = collection_id)]
+        collection: CollectionId,
+        /// Tag to put on it, once or more
+        #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+        tags: Vec<(String, String)>,
+    },
+    /// List collections by name
+    List,
+    /// Show one collection's counts, network and age
+    Describe {
+        #[arg(value_parser = collection_id)]
+        collection: CollectionId,
+    },
+    /// Delete a collection with its faces and users, for good
+    Delete {
+        #[arg(value_parser = collection_id)]
+        collection: CollectionId,
+    },
+}
+
+/// Reads a collection's name from the command line.
+pub(super) fn collection_id(text: &str) -> Result<CollectionId, String> {
+    CollectionId::parse(text)
+        .ok_or_else(|| format!("a collection's name is 1 to {} of a-z A-Z 0-9 _ . -", CollectionId::LENGTH_MAX))
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
+    let service = house::open_service(global)?;
+    match &arguments.action {
+        Action::Create { collection, tags } => create(global, &service, collection, tags)?,
+        Action::List => list(global, &service)?,
+        Action::Describe { collection } => describe(global, &service, collection)?,
+        Action::Delete { collection } => delete(global, &service, collection)?,
+    }
+    Ok(Ending::Done)
+}
+
+fn create(global: &Global, service: &Service, id: &CollectionId, tags: &[(String, String)]) -> Result<(), Failure> {
+    let tags = tags.iter().cloned().collect();
+    let input = create_collection::Input { collection_id: id.clone(), tags };
+    let response = ask(service, Request::CreateCollection(input))?;
+    if global.json {
+        return output::json(&response);
+    }
+    let made = expect_response!(response, CreateCollection)?;
+    output::lines(&[format!("created {id}"), format!("arn      {}", made.collection_arn)])
+}
+
+fn list(global: &Global, service: &Service) -> Result<(), Failure> {
+    let all = every_collection(service)?;
+    if global.json {
+        return output::json(&Response::ListCollections(all));
+    }
+    if all.collections.is_empty() {
+        output::note(global, "no collections; make one with `trombi collections create NAME`");
+        return Ok(());
+    }
+    let mut rows = Vec::with_capacity(all.collections.len());
+    for (id, _) in &all.collections {
+        let about = description(service, id)?;
+        rows.push(vec![
+            id.to_string(),
+            about.face_count.to_string(),
+            about.user_count.to_string(),
+            about.model_version,
+            date(about.created_ms),
+        ]);
+    }
+    output::lines(&output::table(&["collection", "faces", "users", "model", "created"], &rows))
+}
+
+/// All pages as one.
+fn every_collection(service: &Service) -> Result<list_collections::Output, Failure> {
+    let mut all = list_collections::Output { collections: Vec::new(), next_token: None };
+    loop {
+        let input = list_collections::Input { next_token: all.next_token.take(), limit: None };
+        let page = expect_response!(ask(service, Request::ListCollections(input))?, ListCollections)?;
+        all.collections.extend(page.collections);
+        all.next_token = page.next_token;
+        if all.next_token.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+fn ask_description(service: &Service, id: &CollectionId) -> Result<Response, Failure> {
+    let input = describe_collection::Input { collection_id: id.clone() };
+    Ok(ask(service, Request::DescribeCollection(input))?)
+}
+
+/// One collection's counts and age.
+pub(super) fn description(service: &Service, id: &CollectionId) -> Result<describe_collection::Output, Failure> {
+    expect_response!(ask_description(service, id)?, DescribeCollection)
+}
+
+fn describe(global: &Global, service: &Service, id: &CollectionId) -> Result<(), Failure> {
+    let response = ask_description(service, id)?;
+    if global.json {
+        return output::json(&response);
+    }
+    let about = expect_response!(response, DescribeCollection)?;
+    output::lines(&[
+        format!("collection  {id}"),
+        format!("faces       {}", about.face_count),
+        format!("users       {}", about.user_count),
+        format!("model       {}", about.model_version),
+        format!("created     {}", date(about.created_ms)),
+        format!("arn         {}", about.collection_arn),
+    ])
+}
+
+fn delete(global: &Global, service: &Service, id: &CollectionId) -> Result<(), Failure> {
+    let input = delete_collection::Input { collection_id: id.clone() };
+    let response = ask(service, Request::DeleteCollection(input))?;
+    journal::forget(&house::data_dir(global)?, id)?;
+    if global.json {
+        return output::json(&response);
+    }
+    output::line(&format!("deleted {id}"))
+}
+
+/// Date and time of day in UTC, as RFC 3339 to the second.
+pub(super) fn date(ms: i64) -> String {
+    let seconds = ms.div_euclid(1000);
+    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil_from_days(day);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Gregorian year, month and day of a count of days since 1970-01-01.
+///
+/// Years are counted from March so that the leap day ends them, in eras of 400 years (146,097 days).
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    // 719,468 days lie between 0000-03-01 and 1970-01-01.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        assert_eq!(date(0), "1970-01-01T00:00:00Z");
+        assert_eq!(date(951_782_399_000), "2000-02-28T23:59:59Z");
+        assert_eq!(date(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(date(1_709_251_200_123), "2024-03-01T00:00:00Z");
+        assert_eq!(date(-1_000), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn a_tag_needs_an_equals_sign() {
+        assert!(tag("a").is_err());
+        assert_eq!(tag("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
+    }
+}

@@ -1,0 +1,230 @@
+//! Opens what a command stands on: set-up, networks, data directory, service.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::Global;
+use super::failure::Failure;
+use crate::models::{self, Installed, SetupOptions};
+use crate::operations::types::ImageSource;
+use crate::operations::{OperationError, Request, Response, Service};
+use crate::policy::Principal;
+use crate::store::Store;
+use crate::store::buckets::{BucketSource, Buckets};
+use crate::vision::{DecodeLimits, Precision, Vision, VisionOptions};
+
+/// `--data`, `TROMBI_DATA`, or the platform's place for a user's data.
+pub(super) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let chosen = global.data.clone().filter(|dir| !dir.as_os_str().is_empty());
+    chosen
+        .or_else(|| platform_dir(&variable))
+        .ok_or_else(|| Failure::Usage("there is no home directory; name a data directory with --data DIR".to_owned()))
+}
+
+fn platform_dir(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let home = || variable("HOME");
+    let base = if cfg!(windows) {
+        variable("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Application Support"))
+    } else {
+        // The XDG specification has relative paths ignored.
+        variable("XDG_DATA_HOME")
+            .filter(|dir| dir.is_absolute())
+            .or_else(|| home().map(|home| home.join(".local/share")))
+    };
+    base.map(|base| base.join("trombi"))
+}
+
+pub(super) fn setup_options(global: &Global) -> Result<SetupOptions, Failure> {
+    let shared = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/models"));
+    Ok(SetupOptions {
+        models_dir: global.models.clone(),
+        data_dir: data_dir(global)?,
+        shared_dir: shared.is_dir().then_some(shared),
+        offline: global.offline,
+    })
+}
+
+pub(super) fn install(global: &Global) -> Result<Installed, Failure> {
+    Ok(models::install(&setup_options(global)?)?)
+}
+
+/// Pictures worked on at once.
+pub(super) fn seats(global: &Global) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    global.threads.map_or_else(cores, usize::from)
+}
+
+/// Loads the networks; `queue_max` callers may wait for a seat.
+pub(super) fn open_vision(global: &Global, installed: &Installed, queue_max: usize) -> Result<Vision, Failure> {
+    Ok(Vision::open(&VisionOptions {
+        runtime_library: installed.runtime_library.clone(),
+        detector: installed.detector.clone(),
+        embedder: installed.embedder.clone(),
+        embedder_contract: installed.embedder_contract.clone(),
+        seats: seats(global),
+        queue_max,
+        precision: Precision::default(),
+        limits: DecodeLimits::default(),
+    })?)
+}
+
+/// Buckets of local commands, which name files and never objects: an empty corner of the data directory.
+fn local_buckets(data_dir: &Path) -> Result<Buckets, Failure> {
+    let folder = data_dir.join("buckets");
+    Buckets::open(BucketSource::Folder(folder)).map_err(|error| Failure::other(error.to_string()))
+}
+
+/// The service on the data directory, for one command.
+pub(super) fn open_service(global: &Global) -> Result<Service, Failure> {
+    let data_dir = data_dir(global)?;
+    // The lock first: a directory in use is told at once, before networks are loaded.
+    let store = Store::open(&data_dir)?;
+    let installed = install(global)?;
+    let vision = open_vision(global, &installed, 4 * seats(global))?;
+    Ok(Service::new(vision, store, local_buckets(&data_dir)?)?)
+}
+
+/// A service on an empty store of its own, removed at the end: for commands that touch no collection and
+/// must work beside a running server.
+pub(super) struct ScratchService {
+    // Dropped before `_dir`: fields drop in order, and the store must be closed when its folder goes.
+    service: Service,
+    _dir: ScratchDir,
+}
+
+impl ScratchService {
+    pub(super) fn open(global: &Global) -> Result<Self, Failure> {
+        let installed = install(global)?;
+        let dir = ScratchDir::create()?;
+        let vision = open_vision(global, &installed, 4 * seats(global))?;
+        let service = Service::new(vision, Store::open(&dir.0)?, local_buckets(&dir.0)?)?;
+        Ok(Self { service, _dir: dir })
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+}
+
+/// A new folder for temporary files, of this user only.
+struct ScratchDir(PathBuf);
+
+impl ScratchDir {
+    fn create() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("trombi-{}", uuid::Uuid::new_v4().simple()));
+        create_private(&path)
+            .map_err(|error| Failure::other(format!("cannot create `{}`: {error}", path.display())))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for ScratchDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> std::io::Result<()> {
+    fs::create_dir(path)
+}
+
+/// Asks the service as the person at this machine.
+pub(super) fn ask(service: &Service, request: Request) -> Result<Response, OperationError> {
+    service.execute(&Principal::Local, request)
+}
+
+/// Takes the output out of the response to a request of the same name.
+macro_rules! expect_response {
+    ($response:expr, $operation:ident) => {
+        match $response {
+            $crate::operations::Response::$operation(output) => Ok(output),
+            _ => Err($crate::cli::failure::Failure::other(concat!(
+                "internal error: not an answer to ",
+                stringify!($operation)
+            ))),
+        }
+    };
+}
+pub(super) use expect_response;
+
+/// Reads a picture file, refusing at once what no limit of decoding would let through.
+pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_bounded(path, DecodeLimits::default().bytes_max)
+        .map_err(|why| Failure::other(format!("`{}`: {why}", path.display())))
+}
+
+/// As [`read_picture`]; the text leaves the path out.
+pub(super) fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
+    use std::io::Read as _;
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("not a file".to_owned());
+    }
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    // One byte more than allowed tells a file that grows, or lies about its size, from one that fits.
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > bytes_max {
+        return Err(format!("has more than {bytes_max} bytes, the most that is read"));
+    }
+    Ok(bytes)
+}
+
+pub(super) fn picture(bytes: &[u8]) -> ImageSource {
+    ImageSource::Bytes(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_and_one_at_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.jpg");
+        fs::write(&file, [0; 10]).unwrap();
+        assert_eq!(read_bounded(&file, 10).unwrap().len(), 10);
+        assert!(read_bounded(&file, 9).unwrap_err().contains("more than 9 bytes"));
+    }
+
+    #[test]
+    fn a_folder_is_no_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read_bounded(dir.path(), 10).unwrap_err(), "not a file");
+    }
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    #[test]
+    fn relative_xdg_data_home_is_ignored() {
+        let with = |xdg: &'static str| {
+            platform_dir(&move |name| match name {
+                "XDG_DATA_HOME" => Some(PathBuf::from(xdg)),
+                "HOME" => Some(PathBuf::from("/home/a")),
+                _ => None,
+            })
+        };
+        assert_eq!(with("data"), Some(PathBuf::from("/home/a/.local/share/trombi")));
+        assert_eq!(with("/data"), Some(PathBuf::from("/data/trombi")));
+    }
+
+    #[test]
+    fn scratch_folder_is_gone_afterwards() {
+        let dir = ScratchDir::create().unwrap();
+        let path = dir.0.clone();
+        assert!(path.is_dir());
+        drop(dir);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,179 @@
+//! `trombi serve`: the API over HTTP, and the lines that point an SDK at it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::{Ending, Failure, Outcome};
+use super::{Global, house, keys, output, setup};
+use crate::operations::Service;
+use crate::store::buckets::{BucketSource, Buckets};
+use crate::store::{AccessKey, Store};
+
+/// Callers that may wait for a seat before the server answers that it is busy.
+const QUEUE_MAX: usize = 256;
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Answer unsigned requests; loopback addresses only
+    #[arg(long)]
+    no_auth: bool,
+    /// Certificate chain for HTTPS, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Folder of buckets for `Image.S3Object`: DIR/BUCKET/KEY [default: `buckets` in the data directory]
+    #[arg(long, value_name = "DIR", conflicts_with = "s3_endpoint")]
+    buckets: Option<PathBuf>,
+    /// S3-compatible service for `Image.S3Object`
+    #[arg(long, value_name = "URL", requires = "s3_access_key_id", requires = "s3_secret_access_key")]
+    s3_endpoint: Option<String>,
+    /// Access key id for --s3-endpoint
+    #[arg(long, value_name = "ID", env = "TROMBI_S3_ACCESS_KEY_ID")]
+    s3_access_key_id: Option<String>,
+    /// Secret for --s3-endpoint; better given in the environment
+    #[arg(long, value_name = "SECRET", env = "TROMBI_S3_SECRET_ACCESS_KEY", hide_env_values = true)]
+    s3_secret_access_key: Option<String>,
+    /// Region that clients sign for
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    region: String,
+}
+
+pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
+    check(arguments)?;
+    let data_dir = house::data_dir(global)?;
+    // The lock first: a directory in use is told at once.
+    let store = Store::open(&data_dir)?;
+    let installed = house::install(global)?;
+    let vision = house::open_vision(global, &installed, QUEUE_MAX)?;
+    let key = first_key(&store)?;
+    let buckets = Buckets::open(bucket_source(arguments, data_dir.join("buckets")))
+        .map_err(|error| Failure::other(error.to_string()))?;
+    let service = Service::new(vision, store, buckets)?;
+    output::lines(&setup::summary(&installed))?;
+    output::lines(&greeting(arguments, &key))?;
+    if arguments.no_auth {
+        output::warning("WARNING: --no-auth: whoever reaches this port may read, enrol and delete every face");
+    }
+    start(arguments, service)
+}
+
+/// `--no-auth` is for this machine alone.
+fn check(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.no_auth && !arguments.listen.ip().is_loopback() {
+        return Err(Failure::Usage(format!(
+            "--no-auth is for a loopback address only, and `{}` is none; leave it out, or listen on 127.0.0.1",
+            arguments.listen
+        )));
+    }
+    Ok(())
+}
+
+fn bucket_source(arguments: &Arguments, default: PathBuf) -> BucketSource {
+    let folder = || BucketSource::Folder(arguments.buckets.clone().unwrap_or(default));
+    let s3 = (&arguments.s3_endpoint, &arguments.s3_access_key_id, &arguments.s3_secret_access_key);
+    let (Some(endpoint), Some(id), Some(secret)) = s3 else { return folder() };
+    BucketSource::S3 {
+        endpoint: Some(endpoint.clone()),
+        region: arguments.region.clone(),
+        access_key_id: id.clone(),
+        secret_access_key: secret.clone(),
+    }
+}
+
+/// The key that the printed lines name.
+enum Key {
+    /// Made at this start: the secret is shown.
+    New(AccessKey),
+    /// Made before: only its id is.
+    Known(AccessKey),
+}
+
+fn first_key(store: &Store) -> Result<Key, Failure> {
+    let known = store.keys()?.into_iter().find(|key| !key.revoked);
+    Ok(match known {
+        Some(key) => Key::Known(key),
+        None => Key::New(store.create_key()?),
+    })
+}
+
+/// What to paste, and what to try.
+fn greeting(arguments: &Arguments, key: &Key) -> Vec<String> {
+    let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
+    let mut lines = vec![String::new()];
+    match key {
+        Key::New(key) => lines.extend(keys::exports(key)),
+        Key::Known(key) => {
+            lines.push(format!("export AWS_ACCESS_KEY_ID={}", key.id));
+            lines.push(
+                "# its secret was shown when it was made; stop, and `trombi keys create` makes another".to_owned(),
+            );
+        }
+    }
+    lines.push(format!("export AWS_REGION={}", arguments.region));
+    lines.push(format!("export AWS_ENDPOINT_URL_REKOGNITION={scheme}://{}", arguments.listen));
+    let example = [
+        "",
+        "import boto3",
+        "rekognition = boto3.client(\"rekognition\")",
+        "print(rekognition.list_collections())",
+        "",
+    ];
+    lines.extend(example.map(str::to_owned));
+    lines.push("profile personal: nothing is asked of you, nothing is refused; requests are counted".to_owned());
+    lines
+}
+
+/// Serves until SIGINT or SIGTERM; answers in flight finish.
+fn start(arguments: &Arguments, _service: Service) -> Outcome {
+    // The server is `protocol::server`'s, on a branch of its own; this is the one place that will call it.
+    let _stopped = Ending::Done;
+    Err(Failure::other(format!("this build has no server to listen on {}", arguments.listen)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parsed(words: &[&str]) -> Arguments {
+        Line::parse_from(std::iter::once(&"serve").chain(words)).arguments
+    }
+
+    fn key() -> AccessKey {
+        AccessKey { id: "ID".into(), secret: "SECRET".into(), created_ms: 0, revoked: false }
+    }
+
+    #[test]
+    fn no_auth_is_refused_off_the_loopback() {
+        assert!(check(&parsed(&["--no-auth", "--listen", "0.0.0.0:80"])).is_err());
+        assert!(check(&parsed(&["--no-auth", "--listen", "[::1]:80"])).is_ok());
+        assert!(check(&parsed(&["--listen", "0.0.0.0:80"])).is_ok());
+    }
+
+    #[test]
+    fn the_secret_is_printed_at_its_creation_only() {
+        let text = |key: Key| greeting(&parsed(&[]), &key).join("\n");
+        assert!(text(Key::New(key())).contains("export AWS_SECRET_ACCESS_KEY=SECRET"));
+        assert!(!text(Key::Known(key())).contains("SECRET\n"));
+        assert!(text(Key::Known(key())).contains("export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        assert!(Line::try_parse_from(["serve", "--tls-cert", "a.pem"]).is_err());
+    }
+}
