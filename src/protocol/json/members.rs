@@ -135,7 +135,7 @@ impl<'v, 'a> Members<'v, 'a> {
         if !self.in_range(name, &format!("{number:.0}"), number, (f64::from(min), f64::from(max))) {
             return Ok(None);
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in min..=max")]
+        #[expect(clippy::cast_possible_truncation, reason = "whole and in min..=max")]
         Ok(Some(number as usize))
     }
 
