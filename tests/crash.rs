@@ -32,7 +32,12 @@ fn numbered(face: &Rgb, number: u32) -> Vec<u8> {
 }
 
 /// Enrols numbered pictures until the server goes away; every answered face is noted.
-async fn index_until_killed(client: Client, face: Arc<Rgb>, next: Arc<AtomicU32>, answered: Arc<Mutex<BTreeMap<String, String>>>) {
+async fn index_until_killed(
+    client: Client,
+    face: Arc<Rgb>,
+    next: Arc<AtomicU32>,
+    answered: Arc<Mutex<BTreeMap<String, String>>>,
+) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let name = format!("picture-{number}");
@@ -64,7 +69,8 @@ async fn check(client: &Client, answered: &BTreeMap<String, String>, look_at: us
         name.strip_prefix("picture-").and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| n + look_at >= listed.len())
     });
     for (id, name) in suspects.take(look_at) {
-        let found = client.search_faces().collection_id("crash").face_id(id).max_faces(1).face_match_threshold(50.0).send();
+        let found =
+            client.search_faces().collection_id("crash").face_id(id).max_faces(1).face_match_threshold(50.0).send();
         let found = found.await.unwrap_or_else(|error| panic!("{name} is listed but has no vector: {error:?}"));
         assert!(listed.len() < 2 || found.face_matches().len() == 1, "{name} finds nobody");
     }

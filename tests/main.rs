@@ -1,8 +1,10 @@
 //! The integration tests: one binary, one module per subject.
 
+mod api;
 mod architecture;
+mod cli;
+mod crash;
 mod models;
 mod store;
-mod cli;
 mod support;
 mod vision;

@@ -46,7 +46,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let DataSet::Lfw { dir } = &arguments.data_set;
     let threads = house::seats(global);
     let vision = house::open_vision(global, &house::install(global)?, 4 * threads)?;
-    let progress = output::progress(global, "pictures");
+    let progress = output::progress(global, 0, "pictures");
     let report = lfw(&vision, dir, threads, &progress).map_err(|error| Failure::other(format!("{error:#}")))?;
     if global.json {
         output::line(&format!("{:#}", report.to_json()))?;

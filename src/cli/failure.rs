@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::models::SetupError;
 use crate::operations::OperationError;
+use crate::protocol::server::ServerError;
 use crate::store::StoreError;
 use crate::vision::VisionError;
 
@@ -79,6 +80,12 @@ impl Failure {
 impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
         Self::Other(error.to_string())
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self::other(error.to_string())
     }
 }
 

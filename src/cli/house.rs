@@ -4,11 +4,11 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::Global;
 use super::failure::Failure;
-use crate::models::{self, Installed, SetupOptions};
+use super::{Global, output};
+use crate::models::{self, Catalogue, Event, Installed, SetupOptions, Thoroughness};
 use crate::operations::types::ImageSource;
-use crate::operations::{OperationError, Request, Response, Service};
+use crate::operations::{OperationError, Request, Response, Service, Settings};
 use crate::policy::Principal;
 use crate::store::Store;
 use crate::store::buckets::{BucketSource, Buckets};
@@ -39,17 +39,37 @@ fn platform_dir(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 }
 
 pub(super) fn setup_options(global: &Global) -> Result<SetupOptions, Failure> {
-    let shared = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/models"));
     Ok(SetupOptions {
         models_dir: global.models.clone(),
         data_dir: data_dir(global)?,
-        shared_dir: shared.is_dir().then_some(shared),
+        shared_dir: models::shared_dir(),
         offline: global.offline,
     })
 }
 
 pub(super) fn install(global: &Global) -> Result<Installed, Failure> {
     Ok(models::install(&setup_options(global)?)?)
+}
+
+/// As [`install`], with a line on stderr for every file: what, from where, which checksum.
+pub(super) fn install_aloud(global: &Global, thoroughness: Thoroughness) -> Result<Installed, Failure> {
+    let tell = |event: &Event| output::note(global, &event.to_string());
+    Ok(models::install_from(&Catalogue::embedded()?, &setup_options(global)?, thoroughness, &tell)?)
+}
+
+/// The service over opened parts; `region` is that of its ARNs.
+pub(super) fn service(
+    vision: Vision,
+    store: Store,
+    buckets: Buckets,
+    installed: &Installed,
+    region: Option<&str>,
+) -> Result<Service, Failure> {
+    let mut settings = Settings { model_version: installed.model_version.clone(), ..Settings::default() };
+    if let Some(region) = region {
+        region.clone_into(&mut settings.region);
+    }
+    Ok(Service::new(Box::new(vision), store, buckets, settings)?)
 }
 
 /// Pictures worked on at once.
@@ -85,7 +105,7 @@ pub(super) fn open_service(global: &Global) -> Result<Service, Failure> {
     let store = Store::open(&data_dir)?;
     let installed = install(global)?;
     let vision = open_vision(global, &installed, 4 * seats(global))?;
-    Ok(Service::new(vision, store, local_buckets(&data_dir)?)?)
+    service(vision, store, local_buckets(&data_dir)?, &installed, None)
 }
 
 /// A service on an empty store of its own, removed at the end: for commands that touch no collection and
@@ -101,7 +121,7 @@ impl ScratchService {
         let installed = install(global)?;
         let dir = ScratchDir::create()?;
         let vision = open_vision(global, &installed, 4 * seats(global))?;
-        let service = Service::new(vision, Store::open(&dir.0)?, local_buckets(&dir.0)?)?;
+        let service = service(vision, Store::open(&dir.0)?, local_buckets(&dir.0)?, &installed, None)?;
         Ok(Self { service, _dir: dir })
     }
 

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ColorChoice;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Global;
 use super::failure::Failure;
@@ -54,6 +55,17 @@ pub(super) fn note(global: &Global, text: &str) {
 /// A remark that even `--quiet` must not hide.
 pub(super) fn warning(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A bar with rate and time left, on stderr when that is a terminal; `--quiet` drops it.
+pub(super) fn progress(global: &Global, length: usize, what: &str) -> ProgressBar {
+    if global.quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left  {{msg}}");
+    bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
 }
 
 pub(super) fn stderr_has_colour(choice: ColorChoice) -> bool {

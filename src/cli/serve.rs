@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::failure::{Ending, Failure, Outcome};
-use super::{Global, house, keys, output, setup};
-use crate::operations::Service;
+use super::{Global, house, interrupt, keys, output, setup};
+use crate::models::Thoroughness;
+use crate::protocol::server::{Auth, Server, ServerOptions};
 use crate::store::buckets::{BucketSource, Buckets};
 use crate::store::{AccessKey, Store};
 
@@ -51,18 +53,39 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let data_dir = house::data_dir(global)?;
     // The lock first: a directory in use is told at once.
     let store = Store::open(&data_dir)?;
-    let installed = house::install(global)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
+    // The port before networks and keys: one that is taken costs nothing.
+    let server = runtime.block_on(Server::bind(&options(global, arguments)))?;
+    let installed = house::install_aloud(global, Thoroughness::Quick)?;
     let vision = house::open_vision(global, &installed, QUEUE_MAX)?;
     let key = first_key(&store)?;
     let buckets = Buckets::open(bucket_source(arguments, data_dir.join("buckets")))
         .map_err(|error| Failure::other(error.to_string()))?;
-    let service = Service::new(vision, store, buckets)?;
+    let service = house::service(vision, store, buckets, &installed, Some(&arguments.region))?;
     output::lines(&setup::summary(&installed))?;
-    output::lines(&greeting(arguments, &key))?;
+    output::lines(&greeting(arguments, server.address(), &key))?;
     if arguments.no_auth {
         output::warning("WARNING: --no-auth: whoever reaches this port may read, enrol and delete every face");
     }
-    start(arguments, service)
+    let stop = async {
+        interrupt::signal().await;
+    };
+    runtime.block_on(server.serve(Arc::new(service), stop))?;
+    Ok(Ending::Done)
+}
+
+fn options(global: &Global, arguments: &Arguments) -> ServerOptions {
+    ServerOptions {
+        listen: arguments.listen,
+        auth: if arguments.no_auth { Auth::Off } else { Auth::SigV4 },
+        tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()),
+        // Enough that every seat is taken while others decode requests, write to disk or wait for a bucket.
+        running_max: 4 * house::seats(global),
+        queue_max: QUEUE_MAX,
+    }
 }
 
 /// `--no-auth` is for this machine alone.
@@ -105,7 +128,7 @@ fn first_key(store: &Store) -> Result<Key, Failure> {
 }
 
 /// What to paste, and what to try.
-fn greeting(arguments: &Arguments, key: &Key) -> Vec<String> {
+fn greeting(arguments: &Arguments, address: SocketAddr, key: &Key) -> Vec<String> {
     let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
     let mut lines = vec![String::new()];
     match key {
@@ -118,7 +141,7 @@ fn greeting(arguments: &Arguments, key: &Key) -> Vec<String> {
         }
     }
     lines.push(format!("export AWS_REGION={}", arguments.region));
-    lines.push(format!("export AWS_ENDPOINT_URL_REKOGNITION={scheme}://{}", arguments.listen));
+    lines.push(format!("export AWS_ENDPOINT_URL_REKOGNITION={scheme}://{address}"));
     let example = [
         "",
         "import boto3",
@@ -129,13 +152,6 @@ fn greeting(arguments: &Arguments, key: &Key) -> Vec<String> {
     lines.extend(example.map(str::to_owned));
     lines.push("profile personal: nothing is asked of you, nothing is refused; requests are counted".to_owned());
     lines
-}
-
-/// Serves until SIGINT or SIGTERM; answers in flight finish.
-fn start(arguments: &Arguments, _service: Service) -> Outcome {
-    // The server is `protocol::server`'s, on a branch of its own; this is the one place that will call it.
-    let _stopped = Ending::Done;
-    Err(Failure::other(format!("this build has no server to listen on {}", arguments.listen)))
 }
 
 #[cfg(test)]
@@ -166,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_secret_is_printed_at_its_creation_only() {
-        let text = |key: Key| greeting(&parsed(&[]), &key).join("\n");
+        let text = |key: Key| greeting(&parsed(&[]), ([127, 0, 0, 1], 8080).into(), &key).join("\n");
         assert!(text(Key::New(key())).contains("export AWS_SECRET_ACCESS_KEY=SECRET"));
         assert!(!text(Key::Known(key())).contains("SECRET\n"));
         assert!(text(Key::Known(key())).contains("export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:8080"));

@@ -4,14 +4,14 @@ use clap::Args;
 
 use super::failure::{Ending, Failure, Outcome};
 use super::{Global, house, output};
-use crate::models::Installed;
+use crate::models::{Installed, Thoroughness};
 
 /// Options of `setup`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}
 
 pub(super) fn run(global: &Global, _arguments: &Arguments) -> Outcome {
-    let installed = house::install(global)?;
+    let installed = house::install_aloud(global, Thoroughness::Full)?;
     if global.json {
         output::line(&format!("{:#}", as_json(&installed)))?;
     } else {

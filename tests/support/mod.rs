@@ -15,5 +15,9 @@ pub fn skipped(what: &str) {
     eprintln!("skipped: {what} (set TROMBI_SHARED to a folder that has it)");
 }
 
+pub mod clients;
 pub mod installed;
+pub mod pictures;
+pub mod sdk;
+pub mod server;
 pub use installed::installed;

@@ -144,7 +144,7 @@ pub(super) fn pair(pair: &Pair<'_>, out: &Path) -> Result<(), Failure> {
 fn decode(bytes: &[u8]) -> Result<Image, Failure> {
     let decoded =
         Picture::open(bytes, &DecodeLimits::default()).and_then(|mut picture| picture.overview(LONG_SIDE_MAX_PX));
-    decoded.map_err(|error| Failure::other(error.to_string()))
+    decoded.map(|window| window.image).map_err(|error| Failure::other(error.to_string()))
 }
 
 /// [`LONG_SIDE_MAX`] as `vision` takes it.

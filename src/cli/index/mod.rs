@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::collections::{collection_id, description};
 use super::failure::{Ending, Failure, Outcome};
@@ -98,7 +98,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         arguments,
         service: &service,
         stop: &stop,
-        progress: progress_bar(global, jobs.len()),
+        progress: output::progress(global, jobs.len(), "pictures"),
         shared: Mutex::new(Shared { tally, journal, fatal: None }),
     };
     run.all(jobs)?;
@@ -111,16 +111,6 @@ fn pending(pictures: Vec<PathBuf>, journal: &Journal, arguments: &Arguments) -> 
     let settings = format!("{:?} {:?} {:?}", arguments.external_id, arguments.max_faces, arguments.quality_filter);
     let jobs = pictures.into_iter().map(|path| Job { key: PictureKey::of(&path, &settings), path });
     jobs.filter(|job| arguments.again || job.key.is_none_or(|key| !journal.contains(key))).collect()
-}
-
-fn progress_bar(global: &Global, pictures: usize) -> ProgressBar {
-    if global.quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(u64::try_from(pictures).unwrap_or(u64::MAX));
-    let template = "{bar:32} {pos}/{len} pictures, {per_sec}, {eta} left  {msg}";
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
 }
 
 /// What all workers stand on.
