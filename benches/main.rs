@@ -3,6 +3,14 @@
 //! Inputs are seeded and made here, except the networks and one LFW picture, which need the folder with shared
 //! data (`TROMBI_SHARED`, by default `../shared`); without it those rows are skipped with one line.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    reason = "a bench stops at the first failure"
+)]
+
 use std::hint::black_box;
 use std::path::PathBuf;
 

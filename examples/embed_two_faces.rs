@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example embed_two_faces -- A.jpg B.jpg`
 
+#![allow(clippy::print_stdout, reason = "prints its result")]
+
 use std::path::{Path, PathBuf};
 
 use trombi::gallery::similarity;

@@ -2,6 +2,8 @@
 //!
 //! `throughput --models DIR --embedder retail-0095|mobilefacenet --list FILE --repeats N [--precision f32|bf16]`
 
+#![allow(clippy::print_stdout, reason = "prints its result")]
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

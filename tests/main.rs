@@ -1,5 +1,14 @@
 //! The integration tests: one binary, one module per subject.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test panics on purpose"
+)]
+
 mod api;
 mod architecture;
 mod cli;
