@@ -5,6 +5,7 @@
 pub mod buckets;
 
 mod backup;
+mod checksum;
 mod collections;
 mod faces;
 mod files;

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, files};
+use super::{StoreError, checksum, files};
 
 /// The newest format of the data directory that this program reads, and the one it writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -66,7 +67,8 @@ fn create(connection: &mut Connection) -> Result<(), StoreError> {
     getrandom::fill(&mut secret).map_err(|error| StoreError::Io(error.to_string()))?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
-    transaction.execute("INSERT INTO meta VALUES ('instance_secret', ?1)", [secret])?;
+    let values = [ValueRef::Text(b"instance_secret"), ValueRef::Blob(&secret)];
+    checksum::insert(&transaction, "meta", "INSERT INTO meta VALUES (?1, ?2, ?3)", &values)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
     transaction.commit()?;
