@@ -172,7 +172,7 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         files::create_directory(directory)?;
         let lock = files::lock(directory)?;
-        backup::refuse_unfinished_restore(directory)?;
+        backup::finish_restore(directory)?;
         files::create_directory(&files::vectors(directory))?;
         let mut connection = schema::open_or_create(directory)?;
         recovery::repair(directory, &mut connection)?;

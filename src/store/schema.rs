@@ -96,6 +96,19 @@ fn check(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Looks at every page, index and reference.
+pub(super) fn check_whole(connection: &Connection) -> Result<(), StoreError> {
+    let answer: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if answer != "ok" {
+        return Err(damaged(&answer));
+    }
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    if statement.query([])?.next()?.is_some() {
+        return Err(damaged("a record refers to one that is missing"));
+    }
+    Ok(())
+}
+
 type SchemaRow = (String, String, String, Option<String>);
 
 fn schema_of(connection: &Connection) -> Result<Vec<SchemaRow>, StoreError> {
