@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use sha2::{Digest, Sha256};
 
 use super::segments::SegmentId;
-use super::{Store, StoreError, collections, files, schema};
+use super::{Store, StoreError, collections, files, schema, scrub};
 use crate::gallery::CollectionId;
 
 const MAGIC: &[u8; 8] = b"TROMBBAK";
@@ -34,7 +34,7 @@ impl Store {
         {
             let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
             // INVARIANT (whole database): with an empty log and the writer held, the database file is everything.
-            schema::truncate_wal(&writer.connection)?;
+            scrub::settle(&self.directory, &writer.connection)?;
         }
         let partial = with_suffix(file, ".partial");
         let written = write_backup(&self.directory, &names, &partial)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::collections::{self, Entry};
 use super::segments::{Segment, SegmentId};
 use super::{
-    BoxRatio, FaceRecord, Store, StoreError, Writer, checksum, files, natural, schema, sql_limit, sql_number, users,
+    BoxRatio, FaceRecord, Store, StoreError, Writer, checksum, files, natural, scrub, sql_limit, sql_number, users,
 };
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
 use crate::vision::{Embedding, ModelId};
@@ -91,6 +91,7 @@ impl Store {
         if !earlier.is_empty() && wipe(self, connection, &earlier).is_err() {
             *unwiped = earlier;
         }
+        self.keep_log_short(connection);
         Ok(new.len())
     }
 
@@ -175,7 +176,7 @@ impl Store {
                 writer.unwiped = unwiped;
             }
             wiped?;
-            schema::truncate_wal(&writer.connection)?;
+            scrub::settle(&self.directory, &writer.connection)?;
         }
         Ok(gone.iter().map(|face| face.face_id).collect())
     }

@@ -12,6 +12,7 @@ mod files;
 mod keys;
 mod recovery;
 mod schema;
+mod scrub;
 mod segments;
 mod tokens;
 mod users;
@@ -163,6 +164,8 @@ struct Writer {
 
 /// Idle reader connections kept.
 const READERS_IDLE_MAX: usize = 8;
+/// The write-ahead log is emptied when it is longer, bytes.
+const LOG_BYTES_MAX: u64 = 8 << 20;
 
 impl Store {
     /// Opens or creates `directory`, takes its lock, repairs what a crash left.
@@ -176,7 +179,7 @@ impl Store {
         files::create_directory(&files::vectors(directory))?;
         let mut connection = schema::open_or_create(directory)?;
         recovery::repair(directory, &mut connection)?;
-        schema::truncate_wal(&connection)?;
+        scrub::settle(directory, &connection)?;
         files::sync_directory(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
@@ -214,7 +217,21 @@ impl Store {
 
     /// Runs `work` in one transaction, committed when it succeeds.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        transact(&mut self.writer().connection, work)
+        let mut writer = self.writer();
+        let answer = transact(&mut writer.connection, work)?;
+        self.keep_log_short(&writer.connection);
+        Ok(answer)
+    }
+
+    /// Empties the write-ahead log when it has grown; a failure changes no answer, as the log is whole.
+    fn keep_log_short(&self, connection: &Connection) {
+        let long = std::fs::metadata(files::log(&self.directory)).is_ok_and(|log| log.len() > LOG_BYTES_MAX);
+        if long {
+            let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = scrub::settle(&self.directory, connection) {
+                tracing::warn!(%error, "the write-ahead log was not emptied");
+            }
+        }
     }
 
     /// As [`Store::write`], and afterwards no file holds the deleted records.
@@ -222,7 +239,7 @@ impl Store {
         let mut writer = self.writer();
         let answer = transact(&mut writer.connection, work)?;
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        schema::truncate_wal(&writer.connection)?;
+        scrub::settle(&self.directory, &writer.connection)?;
         Ok(answer)
     }
 }

@@ -48,18 +48,10 @@ pub(super) fn connect(directory: &Path) -> Result<Connection, StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.execute_batch(
         "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; \
+         PRAGMA wal_autocheckpoint = 0; \
          PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
-}
-
-/// Moves the write-ahead log into the database and empties it; nobody may be reading.
-pub(super) fn truncate_wal(connection: &Connection) -> Result<(), StoreError> {
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy != 0 {
-        return Err(StoreError::Io("the write-ahead log is in use and was not emptied".to_owned()));
-    }
-    Ok(())
 }
 
 fn create(connection: &mut Connection) -> Result<(), StoreError> {
