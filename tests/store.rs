@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod measure;
 mod model;
 mod restore;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -34,10 +34,10 @@ impl Store {
         {
             let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
             // INVARIANT (whole database): with an empty log and the writer held, the database file is everything.
-            scrub::settle(&self.directory, &writer.connection)?;
+            scrub::settle(&self.directory, &writer.connection, &writer.database)?;
         }
         let partial = with_suffix(file, ".partial");
-        let written = write_backup(&self.directory, &names, &partial)
+        let written = write_backup(&self.directory, &writer.database, &names, &partial)
             .and_then(|()| fs::rename(&partial, file).map_err(|error| files::disk_error(file, &error)));
         if written.is_err() {
             let _ = fs::remove_file(&partial); // the first error is the one to tell
@@ -176,7 +176,7 @@ struct Item {
     bytes: u64,
 }
 
-fn write_backup(directory: &Path, names: &[String], target: &Path) -> Result<(), StoreError> {
+fn write_backup(directory: &Path, database: &File, names: &[String], target: &Path) -> Result<(), StoreError> {
     let fails = |error: io::Error| files::disk_error(target, &error);
     let file = files::private().create(true).truncate(true).open(target).map_err(fails)?;
     let mut out = Hashing { inner: BufWriter::with_capacity(1 << 20, file), hash: Sha256::new() };
@@ -189,7 +189,15 @@ fn write_backup(directory: &Path, names: &[String], target: &Path) -> Result<(),
         sources.push((path, bytes));
     }
     for (path, bytes) in sources {
-        let source = File::open(&path).map_err(|error| files::disk_error(&path, &error))?;
+        let unreadable = |error: io::Error| files::disk_error(&path, &error);
+        let segment;
+        let mut source = if path == files::database(directory) {
+            database // not opened again, see `scrub::settle`
+        } else {
+            segment = File::open(&path).map_err(unreadable)?;
+            &segment
+        };
+        source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         if io::copy(&mut source.take(bytes), &mut out).map_err(fails)? != bytes {
             return Err(StoreError::Damaged(format!("{}: it became shorter", path.display())));
         }

@@ -64,7 +64,7 @@ impl Store {
     /// `Missing` (collection; user of a record), `Full`, `Io` for an embedding of another model than the collection's.
     pub fn put_faces(&self, id: &CollectionId, faces: &[(FaceRecord, Embedding)]) -> Result<usize, StoreError> {
         let mut writer = self.writer();
-        let Writer { connection, unwiped, .. } = &mut *writer;
+        let Writer { connection, database, unwiped, .. } = &mut *writer;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let entry = collections::find(&transaction, id)?;
         let new = new_faces(&transaction, &entry, faces)?;
@@ -91,7 +91,7 @@ impl Store {
         if !earlier.is_empty() && wipe(self, connection, &earlier).is_err() {
             *unwiped = earlier;
         }
-        self.keep_log_short(connection);
+        self.keep_log_short(connection, database);
         Ok(new.len())
     }
 
@@ -176,7 +176,7 @@ impl Store {
                 writer.unwiped = unwiped;
             }
             wiped?;
-            scrub::settle(&self.directory, &writer.connection)?;
+            scrub::settle(&self.directory, &writer.connection, &writer.database)?;
         }
         Ok(gone.iter().map(|face| face.face_id).collect())
     }

@@ -156,6 +156,8 @@ pub struct Store {
 
 struct Writer {
     connection: Connection,
+    /// The database file; dropped after the connection, see [`scrub::settle`].
+    database: File,
     /// Where faces deleted since the start were in the order of enrolment, so that paging goes on from them.
     departed: faces::Departed,
     /// Slots whose records are certainly gone or never came, but whose overwriting failed; tried again later.
@@ -179,11 +181,18 @@ impl Store {
         files::create_directory(&files::vectors(directory))?;
         let mut connection = schema::open_or_create(directory)?;
         recovery::repair(directory, &mut connection)?;
-        scrub::settle(directory, &connection)?;
+        let path = files::database(directory);
+        let database = files::private().open(&path).map_err(|error| files::disk_error(&path, &error))?;
+        scrub::settle(directory, &connection, &database)?;
         files::sync_directory(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
-            writer: Mutex::new(Writer { connection, departed: faces::Departed::default(), unwiped: Vec::new() }),
+            writer: Mutex::new(Writer {
+                connection,
+                database,
+                departed: faces::Departed::default(),
+                unwiped: Vec::new(),
+            }),
             readers: Mutex::new(Vec::new()),
             gate: RwLock::new(()),
             _lock: lock,
@@ -219,16 +228,16 @@ impl Store {
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut writer = self.writer();
         let answer = transact(&mut writer.connection, work)?;
-        self.keep_log_short(&writer.connection);
+        self.keep_log_short(&writer.connection, &writer.database);
         Ok(answer)
     }
 
     /// Empties the write-ahead log when it has grown; a failure changes no answer, as the log is whole.
-    fn keep_log_short(&self, connection: &Connection) {
+    fn keep_log_short(&self, connection: &Connection, database: &File) {
         let long = std::fs::metadata(files::log(&self.directory)).is_ok_and(|log| log.len() > LOG_BYTES_MAX);
         if long {
             let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = scrub::settle(&self.directory, connection) {
+            if let Err(error) = scrub::settle(&self.directory, connection, database) {
                 tracing::warn!(%error, "the write-ahead log was not emptied");
             }
         }
@@ -239,7 +248,7 @@ impl Store {
         let mut writer = self.writer();
         let answer = transact(&mut writer.connection, work)?;
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        scrub::settle(&self.directory, &writer.connection)?;
+        scrub::settle(&self.directory, &writer.connection, &writer.database)?;
         Ok(answer)
     }
 }

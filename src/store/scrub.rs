@@ -23,15 +23,16 @@ const INTERIOR_PAGES: [u8; 2] = [2, 5];
 const FILE_HEADER_BYTES: usize = 100;
 
 /// Moves the write-ahead log into the database, scrubs the pages that came, and empties the log; nobody may be reading.
-pub(super) fn settle(directory: &Path, connection: &Connection) -> Result<(), StoreError> {
+///
+/// `database` is the open database file. It stays open as long as any connection: closing one descriptor of a file
+/// gives up the locks that SQLite holds on it, and another program could then take the log away.
+pub(super) fn settle(directory: &Path, connection: &Connection, database: &File) -> Result<(), StoreError> {
     checkpoint(connection, "FULL")?;
     let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let pages = pages_in_log(directory, usize::try_from(page_bytes).unwrap_or(0))?;
     if !pages.is_empty() {
-        let path = files::database(directory);
-        let fails = |error: io::Error| files::disk_error(&path, &error);
-        let mut file = files::private().open(&path).map_err(fails)?;
-        scrub_pages(&mut file, &pages, usize::try_from(page_bytes).unwrap_or(0)).map_err(fails)?;
+        let scrubbed = scrub_pages(database, &pages, usize::try_from(page_bytes).unwrap_or(0));
+        scrubbed.map_err(|error| files::disk_error(&files::database(directory), &error))?;
     }
     checkpoint(connection, "TRUNCATE")
 }
@@ -64,7 +65,7 @@ fn pages_in_log(directory: &Path, page_bytes: usize) -> Result<BTreeSet<u32>, St
     }
 }
 
-fn scrub_pages(file: &mut File, pages: &BTreeSet<u32>, page_bytes: usize) -> io::Result<()> {
+fn scrub_pages(mut file: &File, pages: &BTreeSet<u32>, page_bytes: usize) -> io::Result<()> {
     let mut page = vec![0u8; page_bytes];
     let mut changed = false;
     for &number in pages {
@@ -146,7 +147,7 @@ mod tests {
     fn only_unused_bytes_of_pages_in_the_log_are_overwritten() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[leaf(), leaf(), leaf()].concat()).unwrap();
-        scrub_pages(&mut file, &BTreeSet::from([0, 2, 9]), 64).unwrap();
+        scrub_pages(&file, &BTreeSet::from([0, 2, 9]), 64).unwrap();
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0)).unwrap();
         file.read_to_end(&mut bytes).unwrap();

@@ -56,7 +56,7 @@ fn no_flipped_byte_of_the_database_is_believed() {
     let (whole, vectors) = (fs::read(&path).unwrap(), fs::read(segment(dir.path())).unwrap());
     let segment = segment(dir.path());
     let mut noticed = 0;
-    for (at, mask) in (0..whole.len()).step_by(7).zip([0xFF, 0x01, 0x20, 0x80].into_iter().cycle()) {
+    for (at, mask) in (0..whole.len()).step_by(61).zip([0xFF, 0x01, 0x20, 0x80].into_iter().cycle()) {
         let mut bytes = whole.clone();
         bytes[at] ^= mask;
         fs::write(&path, bytes).unwrap();
@@ -71,7 +71,7 @@ fn no_flipped_byte_of_the_database_is_believed() {
         }
         assert_eq!(fs::read(&segment).unwrap(), vectors, "byte {at}: a damaged database cost vectors");
     }
-    assert!(noticed > 500, "{noticed}");
+    assert!(noticed > 100, "{noticed}");
 }
 
 #[test]
