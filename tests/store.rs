@@ -1,5 +1,12 @@
 //! The data directory as an outsider sees it.
 
+mod crash;
+mod damage;
+mod disk;
+mod measure;
+mod model;
+mod restore;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -11,6 +18,29 @@ use uuid::Uuid;
 
 const DIMENSIONS: usize = 64;
 
+/// A directory in memory where there is one: these tests make files durable thousands of times.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let in_memory = memory.is_dir().then(|| tempfile::tempdir_in(memory).ok()).flatten();
+    in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
+/// The same on every machine.
+struct Random(u64);
+
+impl Random {
+    /// Uniform enough, below `end`; 0 when that is 0.
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end.max(1)
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        let at = self.below(from.len() as u64);
+        from.get(usize::try_from(at).unwrap())
+    }
+}
+
 fn name() -> CollectionId {
     CollectionId::parse("staff").unwrap()
 }
@@ -20,7 +50,8 @@ fn face_id(n: u32) -> FaceId {
 }
 
 fn face(n: u32) -> (FaceRecord, Embedding) {
-    let raw: Vec<f32> = (0..DIMENSIONS as u32).map(|i| ((n * 31 + i * 17) as f32).sin()).collect();
+    let mut random = Random(u64::from(n) << 20 | 0xface);
+    let raw: Vec<f32> = (0..DIMENSIONS).map(|_| random.below(20_001) as f32 / 10_000.0 - 1.0).collect();
     let record = FaceRecord {
         face_id: face_id(n),
         image_id: ImageId(Uuid::from_u128(77)),
@@ -33,18 +64,21 @@ fn face(n: u32) -> (FaceRecord, Embedding) {
     (record, Embedding::normalised(ModelId::new("toy"), &raw).unwrap())
 }
 
-fn store_with(directory: &Path, faces: std::ops::Range<u32>) -> Store {
-    let store = Store::open(directory).unwrap();
-    let record = CollectionRecord {
-        id: name(),
+fn record_of(id: &CollectionId) -> CollectionRecord {
+    CollectionRecord {
+        id: id.clone(),
         model_id: ModelId::new("toy"),
         model_version: "1.0".to_owned(),
         dimensions: DIMENSIONS,
         created_ms: 5,
         face_count: 0,
         user_count: 0,
-    };
-    store.create_collection(&record, &BTreeMap::new()).unwrap();
+    }
+}
+
+fn store_with(directory: &Path, faces: std::ops::Range<u32>) -> Store {
+    let store = Store::open(directory).unwrap();
+    store.create_collection(&record_of(&name()), &BTreeMap::new()).unwrap();
     let faces: Vec<_> = faces.map(face).collect();
     assert_eq!(store.put_faces(&name(), &faces).unwrap(), faces.len());
     store
@@ -64,10 +98,15 @@ fn segment(directory: &Path) -> std::path::PathBuf {
     fs::read_dir(directory.join("vectors")).unwrap().next().unwrap().unwrap().path()
 }
 
+/// Every file of a data directory.
+fn files_of(directory: &Path) -> Vec<std::path::PathBuf> {
+    let folders = [directory.to_owned(), directory.join("vectors")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_file()).collect()
+}
+
 fn found_anywhere(directory: &Path, needle: &[u8]) -> bool {
-    let files = [directory.to_owned(), directory.join("vectors")];
-    let files = files.iter().flat_map(|d| fs::read_dir(d).unwrap()).map(|f| f.unwrap().path()).filter(|f| f.is_file());
-    files.into_iter().any(|f| fs::read(f).unwrap().windows(needle.len()).any(|w| w == needle))
+    files_of(directory).into_iter().any(|f| fs::read(f).unwrap().windows(needle.len()).any(|w| w == needle))
 }
 
 #[test]
@@ -157,36 +196,96 @@ fn second_store_is_locked_out_and_a_file_is_no_directory() {
 }
 
 #[test]
-fn every_flipped_byte_of_a_segment_is_noticed() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(store_with(dir.path(), 0..2));
-    let path = segment(dir.path());
-    let whole = fs::read(&path).unwrap();
-    for at in 0..whole.len() {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x20;
-        fs::write(&path, bytes).unwrap();
-        let outcome = Store::open(dir.path()).and_then(|store| loaded(&store));
-        assert!(matches!(outcome, Err(StoreError::Damaged(_))), "byte {at}");
+fn keys_are_made_listed_and_revoked() {
+    let dir = scratch();
+    let store = Store::open(dir.path()).unwrap();
+    let keys = [store.create_key().unwrap(), store.create_key().unwrap()];
+    for key in &keys {
+        assert!(
+            key.id.len() == 20 && key.id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()),
+            "{}",
+            key.id
+        );
+        assert!(key.secret.len() == 40 && key.secret.bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert!(!format!("{key:?}").contains(&key.secret));
+    }
+    assert_ne!(keys[0].secret, keys[1].secret);
+    store.revoke_key(&keys[0].id).unwrap();
+    assert!(matches!(store.revoke_key("TRMBNOBODY"), Err(StoreError::Missing)));
+    drop(store);
+    let listed = Store::open(dir.path()).unwrap().keys().unwrap();
+    assert_eq!(listed.iter().map(|key| key.revoked).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(listed[1], keys[1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_what_is_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = scratch();
+    let data = dir.path().join("data");
+    let store = store_with(&data, 0..3);
+    store.create_key().unwrap();
+    let backup = dir.path().join("backup");
+    store.backup(&backup).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!([mode(&data), mode(&data.join("vectors")), mode(&backup)], [0o700, 0o700, 0o600]);
+    let files = files_of(&data);
+    assert!(files.len() >= 5, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
 }
 
 #[test]
-fn flipped_bytes_of_the_database_never_panic() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(store_with(dir.path(), 0..40));
-    let path = dir.path().join("trombi.sqlite");
-    let whole = fs::read(&path).unwrap();
-    for at in (0..whole.len()).step_by(64) {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0xFF;
-        fs::write(&path, bytes).unwrap();
-        let outcome = Store::open(dir.path()).and_then(|store| {
-            store.faces(&name(), None, 100, None)?;
-            loaded(&store)
-        });
-        if let Ok(vectors) = outcome {
-            assert!(vectors.iter().all(|(id, v)| expected(0..40).get(id) == Some(v)), "byte {at}");
+fn tags_are_set_replaced_and_removed_together() {
+    let dir = scratch();
+    let store = store_with(dir.path(), 0..1);
+    let tags = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    store.change_tags(&name(), &tags(&[("a", "1"), ("größe", "")]), &[]).unwrap();
+    store.change_tags(&name(), &tags(&[("a", "2"), ("b", "3")]), &["größe".to_owned(), "missing".to_owned()]).unwrap();
+    assert_eq!(store.tags(&name()).unwrap(), tags(&[("a", "2"), ("b", "3")]));
+    let nobody = CollectionId::parse("nobody").unwrap();
+    assert!(matches!(store.tags(&nobody), Err(StoreError::Missing)));
+    assert!(matches!(store.change_tags(&nobody, &tags(&[("a", "1")]), &[]), Err(StoreError::Missing)));
+}
+
+#[test]
+fn threads_write_and_read_at_once() {
+    const WRITERS: u32 = 4;
+    const EACH: u32 = 60;
+    let dir = scratch();
+    let store = store_with(dir.path(), 0..0);
+    let kept = |n: &u32| n % 3 != 0;
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let store = &store;
+            scope.spawn(move || {
+                for n in writer * EACH..(writer + 1) * EACH {
+                    assert_eq!(store.put_faces(&name(), &[face(n)]).unwrap(), 1);
+                    assert_eq!(store.face(&name(), face_id(n)).unwrap(), face(n).0, "what is answered is seen");
+                    if !kept(&n) {
+                        assert_eq!(store.delete_faces(&name(), &[face_id(n)]).unwrap(), [face_id(n)]);
+                        assert!(matches!(store.face(&name(), face_id(n)), Err(StoreError::Missing)));
+                    }
+                }
+            });
         }
-    }
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..60 {
+                    for (id, vector) in loaded(&store).unwrap() {
+                        let n = u32::try_from(id.0.as_u128() - 1).unwrap();
+                        assert_eq!(vector, face(n).1.vector());
+                    }
+                    let listed = store.faces(&name(), None, 1000, None).unwrap();
+                    assert!(listed.len() <= (WRITERS * EACH) as usize);
+                }
+            });
+        }
+    });
+    assert_eq!(loaded(&store).unwrap(), expected((0..WRITERS * EACH).filter(kept)));
+    assert_eq!(store.collection(&name()).unwrap().face_count, u64::from(WRITERS * EACH * 2 / 3));
 }

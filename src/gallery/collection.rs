@@ -446,6 +446,25 @@ mod tests {
     }
 
     #[test]
+    fn comparing_two_faces_gives_the_bits_of_the_search() {
+        const LONG: usize = 131;
+        let wave = |n: u16| {
+            let raw: Vec<f32> = (0..LONG as u16).map(|i| f32::from(i * 31 + n * 7).sin()).collect();
+            Embedding::normalised(model(), &raw).unwrap()
+        };
+        let mut collection = Collection::new(model(), LONG);
+        for n in 0..200u8 {
+            collection.insert(face(n), &wave(n.into()), None).unwrap();
+        }
+        let found = collection.search(&wave(1000), Search { cosine_min: -1.0, limit: 200 }, None);
+        assert_eq!(found.len(), 200);
+        for candidate in found {
+            let pair = wave(1000).cosine(&collection.embedding(candidate.face_id).unwrap()).unwrap();
+            assert_eq!(pair.to_bits(), candidate.cosine.to_bits());
+        }
+    }
+
+    #[test]
     fn threshold_is_inclusive_and_self_similarity_is_one() {
         let mut collection = Collection::new(model(), DIMENSIONS);
         collection.insert(face(1), &embedding(5), None).unwrap();

@@ -1,14 +1,16 @@
 //! Backup: everything in one file, and back. `docs/store-format.md` has the layout.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use sha2::{Digest, Sha256};
 
 use super::segments::SegmentId;
-use super::{Store, StoreError, collections, files, schema};
+use super::{Store, StoreError, collections, files, schema, scrub};
+use crate::gallery::CollectionId;
 
 const MAGIC: &[u8; 8] = b"TROMBBAK";
 const VERSION: u32 = 1;
@@ -23,18 +25,19 @@ impl Store {
     /// Reading goes on meanwhile; writers wait.
     ///
     /// # Errors
-    /// Of disk only.
+    /// Of disk, or when `file` is to lie inside the data directory.
     pub fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        self.refuse_own(file)?;
         let writer = self.writer();
         let mut names = vec![files::DATABASE.to_owned()];
         names.extend(collections::all(&writer.connection)?.iter().map(|entry| segment_name(entry.shape.id)));
         {
             let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
             // INVARIANT (whole database): with an empty log and the writer held, the database file is everything.
-            schema::truncate_wal(&writer.connection)?;
+            scrub::settle(&self.directory, &writer.connection, &writer.database)?;
         }
         let partial = with_suffix(file, ".partial");
-        let written = write_backup(&self.directory, &names, &partial)
+        let written = write_backup(&self.directory, &writer.database, &names, &partial)
             .and_then(|()| fs::rename(&partial, file).map_err(|error| files::disk_error(file, &error)));
         if written.is_err() {
             let _ = fs::remove_file(&partial); // the first error is the one to tell
@@ -43,46 +46,137 @@ impl Store {
         files::sync_directory(parent(file))
     }
 
-    /// Makes a new data directory from a backup file, after verifying its checksum.
+    /// A backup among the store's own files could replace one of them, and would be lost with them.
+    fn refuse_own(&self, file: &Path) -> Result<(), StoreError> {
+        let resolved = |path: &Path| path.canonicalize().map_err(|error| files::disk_error(path, &error));
+        if resolved(parent(file))?.starts_with(resolved(&self.directory)?) {
+            let name = file.display();
+            return Err(StoreError::Io(format!("backup `{name}` would lie inside the data directory; name another")));
+        }
+        Ok(())
+    }
+
+    /// Makes a data directory from a backup file: a new one, or one that holds no store yet (fetched networks may
+    /// lie there).
+    ///
+    /// The copy is opened and read in full before anything of it is put in place; a crash leaves either no store, and
+    /// then a second restore begins afresh, or all of it.
     ///
     /// # Errors
-    /// `Exists` when the directory holds a store already, `Damaged` when the file's checksum is wrong.
+    /// `Exists` when the directory holds a store already; `Damaged` when the file's checksum is wrong or what it holds
+    /// is no whole store; `TooNew`; those of the disk.
     pub fn restore(file: &Path, directory: &Path) -> Result<(), StoreError> {
-        let entries = verify(file)?;
+        let items = verify(file)?;
         files::create_directory(directory)?;
         let _lock = files::lock(directory)?;
-        let unfinished = directory.join(UNFINISHED);
-        let fails = |error: io::Error| files::disk_error(directory, &error);
-        if unfinished.exists() {
-            // An earlier restore was cut off before its last step, so everything here is its own.
-            fs::remove_dir_all(&unfinished).map_err(fails)?;
-        }
-        if files::database(directory).exists() || is_filled(&files::vectors(directory)) {
+        if holds_store(directory) {
             return Err(StoreError::Exists);
         }
-        let extracted = extract(file, &entries, &unfinished).and_then(|()| put_in_place(directory, &unfinished));
-        if extracted.is_err() {
-            let _ = fs::remove_dir_all(&unfinished); // the first error is the one to tell
+        let unfinished = directory.join(UNFINISHED);
+        let restored = begin(directory, &unfinished)
+            .and_then(|()| extract(file, &items, &unfinished))
+            .and_then(|()| judge(&unfinished))
+            .and_then(|()| put_in_place(directory, &unfinished));
+        if restored.is_err() && !files::database(directory).exists() {
+            let _ = clear(directory, &unfinished); // the first error is the one to tell
         }
-        extracted
+        restored
     }
 }
 
-/// Refuses a directory in which a restore was cut off.
-pub(super) fn refuse_unfinished_restore(directory: &Path) -> Result<(), StoreError> {
-    if directory.join(UNFINISHED).exists() {
-        let what = format!("{UNFINISHED}: a restore was interrupted; run it again");
-        return Err(StoreError::Damaged(what));
+/// What an interrupted restore means for opening: refused before its records came, cleaned up after.
+pub(super) fn finish_restore(directory: &Path) -> Result<(), StoreError> {
+    let unfinished = directory.join(UNFINISHED);
+    if !unfinished.exists() {
+        return Ok(());
+    }
+    if files::database(directory).exists() {
+        return remove(&unfinished);
+    }
+    let what = format!("{UNFINISHED}: a restore was interrupted; run it again");
+    Err(StoreError::Damaged(what))
+}
+
+/// Records, a log that would be played into them, or vectors that no unfinished restore left.
+fn holds_store(directory: &Path) -> bool {
+    let database = files::database(directory);
+    let records = ["", "-wal", "-shm", "-journal"].iter().any(|suffix| with_suffix(&database, suffix).exists());
+    records || (!directory.join(UNFINISHED).exists() && is_filled(&files::vectors(directory)))
+}
+
+/// Removes what an earlier restore left and makes the folder to work in.
+///
+/// INVARIANT (restore): while there is an unfinished folder and no database, everything in both folders is a restore's.
+fn begin(directory: &Path, unfinished: &Path) -> Result<(), StoreError> {
+    clear(directory, unfinished)?;
+    files::create_directory(&files::vectors(unfinished))?;
+    files::sync_directory(directory)
+}
+
+/// Undoes a restore whose records are not in place yet; the folder that marks it goes last.
+fn clear(directory: &Path, unfinished: &Path) -> Result<(), StoreError> {
+    if unfinished.exists() {
+        remove(&files::vectors(directory))?;
+        files::sync_directory(directory)?;
+        remove(unfinished)?;
+        files::sync_directory(directory)?;
     }
     Ok(())
 }
+
+fn remove(folder: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(files::disk_error(folder, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the copy as a store and reads every record and vector; it may be hostile, though its checksum is right.
+fn judge(copy: &Path) -> Result<(), StoreError> {
+    let store = Store::open(copy)?;
+    store.read(schema::check_whole)?;
+    let mut after = None;
+    loop {
+        let collections = store.collections(after.as_ref(), PAGE)?;
+        for collection in &collections {
+            judge_collection(&store, &collection.id)?;
+        }
+        let Some(last) = collections.into_iter().next_back() else { break };
+        after = Some(last.id);
+    }
+    store.keys()?;
+    store.instance_secret()?;
+    drop(store);
+    // Closing emptied the write-ahead log, so the database file is everything.
+    if with_suffix(&files::database(copy), "-wal").exists() {
+        return Err(StoreError::Io("the restored database could not be closed".to_owned()));
+    }
+    Ok(())
+}
+
+fn judge_collection(store: &Store, id: &CollectionId) -> Result<(), StoreError> {
+    store.load_vectors(id, &mut |_, _, _| ())?;
+    store.tags(id)?;
+    let mut after = None;
+    while let Some(last) = store.faces(id, after, PAGE, None)?.into_iter().next_back() {
+        after = Some(last.face_id);
+    }
+    let mut after = None;
+    while let Some((last, _)) = store.users(id, after.as_ref(), PAGE)?.into_iter().next_back() {
+        after = Some(last);
+    }
+    Ok(())
+}
+
+/// Records read at once while judging.
+const PAGE: usize = 1000;
 
 struct Item {
     name: String,
     bytes: u64,
 }
 
-fn write_backup(directory: &Path, names: &[String], target: &Path) -> Result<(), StoreError> {
+fn write_backup(directory: &Path, database: &File, names: &[String], target: &Path) -> Result<(), StoreError> {
     let fails = |error: io::Error| files::disk_error(target, &error);
     let file = files::private().create(true).truncate(true).open(target).map_err(fails)?;
     let mut out = Hashing { inner: BufWriter::with_capacity(1 << 20, file), hash: Sha256::new() };
@@ -95,7 +189,15 @@ fn write_backup(directory: &Path, names: &[String], target: &Path) -> Result<(),
         sources.push((path, bytes));
     }
     for (path, bytes) in sources {
-        let source = File::open(&path).map_err(|error| files::disk_error(&path, &error))?;
+        let unreadable = |error: io::Error| files::disk_error(&path, &error);
+        let segment;
+        let mut source = if path == files::database(directory) {
+            database // not opened again, see `scrub::settle`
+        } else {
+            segment = File::open(&path).map_err(unreadable)?;
+            &segment
+        };
+        source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         if io::copy(&mut source.take(bytes), &mut out).map_err(fails)? != bytes {
             return Err(StoreError::Damaged(format!("{}: it became shorter", path.display())));
         }
@@ -138,6 +240,13 @@ fn verify(path: &Path) -> Result<Vec<Item>, StoreError> {
     let sum = items.iter().try_fold(manifest_bytes + HASH_BYTES, |sum, item| sum.checked_add(item.bytes));
     if sum != Some(length) {
         return Err(damaged("its manifest does not add up to its length"));
+    }
+    let mut names = HashSet::new();
+    if !items.iter().all(|item| names.insert(item.name.as_str())) {
+        return Err(damaged("it holds a file twice"));
+    }
+    if !names.contains(files::DATABASE) {
+        return Err(damaged("it holds no records"));
     }
     Ok(items)
 }
@@ -187,7 +296,7 @@ fn extract(backup: &Path, items: &[Item], target: &Path) -> Result<(), StoreErro
     files::sync_directory(target)
 }
 
-/// Moves vectors, then records: while the unfinished folder is there, the directory is not opened.
+/// Moves the vectors, then, in one step, the records that make them a store.
 fn put_in_place(directory: &Path, unfinished: &Path) -> Result<(), StoreError> {
     let fails = |error: io::Error| files::disk_error(directory, &error);
     let vectors = files::vectors(directory);
@@ -195,10 +304,12 @@ fn put_in_place(directory: &Path, unfinished: &Path) -> Result<(), StoreError> {
         fs::remove_dir(&vectors).map_err(fails)?; // empty, as checked
     }
     fs::rename(files::vectors(unfinished), &vectors).map_err(fails)?;
+    files::sync_directory(directory)?;
     fs::rename(files::database(unfinished), files::database(directory)).map_err(fails)?;
     files::sync_directory(directory)?;
-    fs::remove_dir(unfinished).map_err(fails)?;
-    files::sync_directory(directory)
+    // The store is there. What is left is removed now or by the next opening.
+    let _ = remove(unfinished);
+    Ok(())
 }
 
 fn is_filled(directory: &Path) -> bool {

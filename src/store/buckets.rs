@@ -1,13 +1,14 @@
 //! Pictures named by bucket and key: a local folder of buckets, or an S3-compatible endpoint.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use object_store::aws::AmazonS3Builder;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{ClientOptions, GetOptions, ObjectStore, RetryConfig};
 use tokio::runtime::Runtime;
@@ -47,17 +48,26 @@ pub enum BucketSource {
     },
 }
 
-/// How long an endpoint may take to begin its answer, retries included.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a whole object may take.
-const OBJECT_TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an endpoint may take.
+#[derive(Debug, Clone, Copy)]
+struct Timeouts {
+    connect: Duration,
+    /// To begin its answer, retries included.
+    answer: Duration,
+    /// For the whole object.
+    object: Duration,
+}
+
+/// A caller waits for the object, so the whole of it is bounded: 15 MB need 1 MB/s.
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(3), answer: Duration::from_secs(10), object: Duration::from_secs(15) };
 /// Stores of this many buckets are kept open.
 const OPEN_MAX: usize = 64;
 
 /// Opened buckets; blocking calls, made from worker threads.
 pub struct Buckets {
     source: BucketSource,
+    timeouts: Timeouts,
     /// Of S3 buckets used before: each keeps its connections.
     open: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
     /// `None` only while dropping.
@@ -70,6 +80,10 @@ impl Buckets {
     /// # Errors
     /// `Unavailable` when the settings make no sense.
     pub fn open(source: BucketSource) -> Result<Self, BucketError> {
+        Self::open_with(source, TIMEOUTS)
+    }
+
+    fn open_with(source: BucketSource, timeouts: Timeouts) -> Result<Self, BucketError> {
         if let BucketSource::S3 { endpoint, .. } = &source {
             // The HTTP client asks for the process's provider; a second installation is refused and changes nothing.
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -81,8 +95,8 @@ impl Buckets {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("buckets").enable_all().build();
         let runtime = Some(runtime.map_err(unavailable)?);
-        let buckets = Self { source, open: Mutex::new(HashMap::new()), runtime };
-        if matches!(buckets.source, BucketSource::S3 { .. }) {
+        let buckets = Self { source, timeouts, open: Mutex::new(HashMap::new()), runtime };
+        if let BucketSource::S3 { .. } = &buckets.source {
             buckets.store_of("settings-check")?;
         }
         Ok(buckets)
@@ -97,27 +111,28 @@ impl Buckets {
         if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || bucket.bytes().all(|b| b == b'.') {
             return Err(unavailable("the bucket's name is not valid"));
         }
-        let location = ObjectPath::parse(key).map_err(unavailable)?;
         if let BucketSource::Folder(root) = &self.source {
             if version.is_some() {
                 return Err(unavailable("a folder keeps no versions"));
             }
-            check_file(root, bucket, &location, bytes_max)?;
+            return read_file(root, bucket, key, bytes_max);
         }
+        let location = ObjectPath::parse(key).map_err(unavailable)?;
         let store = self.store_of(bucket)?;
         let options = GetOptions { version: version.map(str::to_owned), ..GetOptions::default() };
         let Some(runtime) = &self.runtime else { return Err(unavailable("closing")) };
+        let Timeouts { answer, object, .. } = self.timeouts;
         runtime.block_on(async {
-            tokio::time::timeout(OBJECT_TIMEOUT, download(store.as_ref(), &location, options, bytes_max))
+            tokio::time::timeout(object, download(store.as_ref(), &location, options, answer, bytes_max))
                 .await
                 .unwrap_or_else(|_| Err(unavailable("the object took too long")))
         })
     }
 
+    /// The opened bucket of an S3 service.
     fn store_of(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, BucketError> {
         let BucketSource::S3 { endpoint, region, access_key_id, secret_access_key } = &self.source else {
-            let BucketSource::Folder(root) = &self.source else { return Err(unavailable("unknown kind of source")) };
-            return Ok(Arc::new(LocalFileSystem::new_with_prefix(root.join(bucket)).map_err(unavailable)?));
+            return Err(unavailable("the source is no S3 service"));
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = open.get(bucket) {
@@ -125,10 +140,10 @@ impl Buckets {
         }
         let plain = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
         let client = ClientOptions::new()
-            .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_timeout(OBJECT_TIMEOUT)
+            .with_connect_timeout(self.timeouts.connect)
+            .with_timeout(self.timeouts.object)
             .with_allow_http(plain);
-        let retry = RetryConfig { max_retries: 2, retry_timeout: ANSWER_TIMEOUT / 2, ..RetryConfig::default() };
+        let retry = RetryConfig { max_retries: 2, retry_timeout: self.timeouts.answer / 2, ..RetryConfig::default() };
         let mut builder = AmazonS3Builder::new()
             .with_client_options(client)
             .with_retry(retry)
@@ -158,28 +173,40 @@ impl Drop for Buckets {
     }
 }
 
-/// Refuses what is no ordinary file inside the root: symbolic links may lead anywhere.
-fn check_file(root: &Path, bucket: &str, key: &ObjectPath, bytes_max: u64) -> Result<(), BucketError> {
+/// Reads an ordinary file inside the bucket's folder; symbolic links that lead out of it are refused.
+fn read_file(root: &Path, bucket: &str, key: &str, bytes_max: u64) -> Result<Vec<u8>, BucketError> {
+    // A key is a name, taken letter by letter: no `..`, no absolute path, no percent-encoding.
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\0', '\\']);
+    if !key.split('/').all(plain) {
+        return Err(unavailable("the key is not valid"));
+    }
     let root = root.canonicalize().map_err(unavailable)?;
     let folder = root.join(bucket).canonicalize().map_err(unavailable)?;
-    let file = folder.join(key.as_ref()).canonicalize().map_err(unavailable)?;
-    if !folder.starts_with(&root) || !file.starts_with(&folder) {
+    let path = folder.join(key).canonicalize().map_err(unavailable)?;
+    if !folder.starts_with(&root) || !path.starts_with(&folder) {
         return Err(unavailable("the key leads out of the folder"));
     }
-    let metadata = file.metadata().map_err(unavailable)?;
+    let metadata = path.metadata().map_err(unavailable)?;
     if !metadata.is_file() {
         return Err(unavailable("the key is no file"));
     }
-    check_length(metadata.len(), bytes_max)
+    check_length(metadata.len(), bytes_max)?;
+    let mut bytes = Vec::new();
+    // It may grow meanwhile.
+    let file = File::open(path).map_err(unavailable)?;
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unavailable)?;
+    check_length(bytes.len() as u64, bytes_max)?;
+    Ok(bytes)
 }
 
 async fn download(
     store: &dyn ObjectStore,
     location: &ObjectPath,
     options: GetOptions,
+    answer_timeout: Duration,
     bytes_max: u64,
 ) -> Result<Vec<u8>, BucketError> {
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, store.get_opts(location, options)).await;
+    let answer = tokio::time::timeout(answer_timeout, store.get_opts(location, options)).await;
     let answer = answer.map_err(|_| unavailable("no answer in time"))?.map_err(unavailable)?;
     check_length(answer.meta.size, bytes_max)?;
     let mut pieces = answer.into_stream();
@@ -200,3 +227,6 @@ fn check_length(bytes: u64, bytes_max: u64) -> Result<(), BucketError> {
 fn unavailable(why: impl ToString) -> BucketError {
     BucketError::Unavailable(why.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,24 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::segments::{Segment, SegmentId, SegmentShape};
-use super::{CollectionRecord, Store, StoreError, files, natural, sql_limit, sql_number};
+use super::{CollectionRecord, Store, StoreError, checksum, files, natural, sql_limit, sql_number};
 use crate::gallery::CollectionId;
 use crate::vision::ModelId;
-
-/// What the other methods need of a collection's row.
-pub(super) struct Entry {
-    pub(super) key: i64,
-    pub(super) shape: SegmentShape,
-    pub(super) slot_count: u64,
-    pub(super) next_seq: i64,
-}
-
-const RECORD: &str =
-    "SELECT name, model_id, model_version, dimensions, created_ms, face_count, user_count FROM collections";
 
 impl Store {
     /// Creates a collection with tags.
@@ -31,28 +21,36 @@ impl Store {
         record: &CollectionRecord,
         tags: &BTreeMap<String, String>,
     ) -> Result<(), StoreError> {
-        let id = SegmentId::random();
-        let model_id = record.model_id.as_str().to_owned();
-        let shape = SegmentShape { id, dimensions: record.dimensions, model_id };
+        let shape = SegmentShape {
+            id: SegmentId::random(),
+            dimensions: record.dimensions,
+            model_id: record.model_id.as_str().to_owned(),
+        };
         self.write(|sql| {
-            if key_of(sql, &record.id)?.is_some() {
-                return Err(StoreError::Exists);
+            match find(sql, &record.id) {
+                Err(StoreError::Missing) => {}
+                Ok(_) => return Err(StoreError::Exists),
+                Err(other) => return Err(other),
             }
             // Before the commit that names it. A crash between leaves an empty file, which `open` removes.
-            Segment::create(&self.directory, shape)?;
-            sql.execute(
-                "INSERT INTO collections (name, segment, model_id, model_version, dimensions, created_ms) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![
-                    record.id.as_str(),
-                    id.0.as_bytes(),
-                    record.model_id.as_str(),
-                    record.model_version,
-                    sql_number(record.dimensions as u64)?,
-                    record.created_ms
-                ],
-            )?;
-            set_tags(sql, sql.last_insert_rowid(), tags)
+            Segment::create(&self.directory, &shape)?;
+            let id = shape.id;
+            let mut entry = Entry {
+                key: 0,
+                shape,
+                face_count: 0,
+                user_count: 0,
+                next_seq: 1,
+                slot_count: 0,
+                name: record.id.as_str().to_owned(),
+                model_version: record.model_version.clone(),
+                created_ms: record.created_ms,
+            };
+            let recorded = entry.insert(sql).and_then(|()| set_tags(sql, entry.key, tags));
+            if recorded.is_err() {
+                let _ = Segment::destroy(&self.directory, id); // empty; the first error is the one to tell
+            }
+            recorded
         })
     }
 
@@ -61,11 +59,7 @@ impl Store {
     /// # Errors
     /// `Missing`.
     pub fn collection(&self, id: &CollectionId) -> Result<CollectionRecord, StoreError> {
-        self.read(|sql| {
-            let mut statement = sql.prepare_cached(&format!("{RECORD} WHERE name = ?1"))?;
-            let mut rows = statement.query([id.as_str()])?;
-            rows.next()?.map_or(Err(StoreError::Missing), record_from_row)
-        })
+        self.read(|sql| find(sql, id)?.record())
     }
 
     /// Collections by name, after `after`, at most `limit`.
@@ -74,11 +68,11 @@ impl Store {
     /// Of disk only.
     pub fn collections(&self, after: Option<&CollectionId>, limit: usize) -> Result<Vec<CollectionRecord>, StoreError> {
         self.read(|sql| {
-            let mut statement = sql.prepare_cached(&format!("{RECORD} WHERE name > ?1 ORDER BY name LIMIT ?2"))?;
+            let mut statement = sql.prepare_cached(&format!("{ENTRY} WHERE name > ?1 ORDER BY name LIMIT ?2"))?;
             let mut rows = statement.query(params![after.map_or("", CollectionId::as_str), sql_limit(limit)])?;
             let mut records = Vec::new();
             while let Some(row) = rows.next()? {
-                records.push(record_from_row(row)?);
+                records.push(entry_from_row(row)?.record()?);
             }
             Ok(records)
         })
@@ -109,10 +103,16 @@ impl Store {
     /// `Missing`.
     pub fn tags(&self, id: &CollectionId) -> Result<BTreeMap<String, String>, StoreError> {
         self.read(|sql| {
-            let key = key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            let mut statement = sql.prepare_cached("SELECT name, value FROM tags WHERE collection = ?1")?;
-            let rows = statement.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let key = find(sql, id)?.key;
+            let mut statement =
+                sql.prepare_cached("SELECT collection, name, value, crc FROM tags WHERE collection = ?1")?;
+            let mut rows = statement.query([key])?;
+            let mut tags = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                checksum::verify("tags", row, 0..3)?;
+                tags.insert(row.get(1)?, row.get(2)?);
+            }
+            Ok(tags)
         })
     }
 
@@ -127,7 +127,7 @@ impl Store {
         remove: &[String],
     ) -> Result<(), StoreError> {
         self.write_and_forget(|sql| {
-            let key = key_of(sql, id)?.ok_or(StoreError::Missing)?;
+            let key = find(sql, id)?.key;
             for name in remove {
                 sql.execute("DELETE FROM tags WHERE collection = ?1 AND name = ?2", params![key, name])?;
             }
@@ -136,10 +136,85 @@ impl Store {
     }
 }
 
-/// A collection's key in the other tables.
-pub(super) fn key_of(sql: &Connection, id: &CollectionId) -> Result<Option<i64>, StoreError> {
-    let mut statement = sql.prepare_cached("SELECT id FROM collections WHERE name = ?1")?;
-    Ok(statement.query_row([id.as_str()], |row| row.get(0)).optional()?)
+/// A collection's row.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) key: i64,
+    pub(super) shape: SegmentShape,
+    pub(super) face_count: u64,
+    pub(super) user_count: u64,
+    pub(super) next_seq: i64,
+    pub(super) slot_count: u64,
+    name: String,
+    model_version: String,
+    created_ms: i64,
+}
+
+const TABLE: &str = "collections";
+/// Every column in the order of the schema.
+const ENTRY: &str = "SELECT id, name, segment, model_id, model_version, dimensions, created_ms, face_count, user_count, \
+     next_seq, slot_count, crc FROM collections";
+
+impl Entry {
+    /// Writes the counters back.
+    pub(super) fn save(&self, sql: &Connection) -> Result<(), StoreError> {
+        let [faces, users, slots] = [self.face_count, self.user_count, self.slot_count].map(sql_number);
+        let (faces, users, slots) = (faces?, users?, slots?);
+        let values = [
+            ValueRef::Integer(self.key),
+            ValueRef::Text(self.name.as_bytes()),
+            ValueRef::Blob(self.shape.id.0.as_bytes()),
+            ValueRef::Text(self.shape.model_id.as_bytes()),
+            ValueRef::Text(self.model_version.as_bytes()),
+            ValueRef::Integer(sql_number(self.shape.dimensions as u64)?),
+            ValueRef::Integer(self.created_ms),
+            ValueRef::Integer(faces),
+            ValueRef::Integer(users),
+            ValueRef::Integer(self.next_seq),
+            ValueRef::Integer(slots),
+        ];
+        let crc = checksum::crc(TABLE, values.into_iter());
+        sql.prepare_cached(
+            "UPDATE collections SET face_count = ?2, user_count = ?3, next_seq = ?4, slot_count = ?5, crc = ?6 \
+             WHERE id = ?1",
+        )?
+        .execute(params![self.key, faces, users, self.next_seq, slots, crc])?;
+        Ok(())
+    }
+
+    /// Adds to (or takes from) a count that must stay a count.
+    pub(super) fn changed(count: u64, change: i64) -> Result<u64, StoreError> {
+        count.checked_add_signed(change).ok_or_else(|| damaged("a count"))
+    }
+
+    fn insert(&mut self, sql: &Connection) -> Result<(), StoreError> {
+        sql.execute(
+            "INSERT INTO collections (name, segment, model_id, model_version, dimensions, created_ms, \
+             face_count, user_count, next_seq, slot_count, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, 0)",
+            params![
+                self.name,
+                self.shape.id.0.as_bytes(),
+                self.shape.model_id,
+                self.model_version,
+                sql_number(self.shape.dimensions as u64)?,
+                self.created_ms
+            ],
+        )?;
+        self.key = sql.last_insert_rowid();
+        self.save(sql) // with the checksum, which covers the key
+    }
+
+    fn record(self) -> Result<CollectionRecord, StoreError> {
+        Ok(CollectionRecord {
+            id: CollectionId::parse(&self.name).ok_or_else(|| damaged("a collection's name"))?,
+            model_id: ModelId::new(&self.shape.model_id),
+            model_version: self.model_version,
+            dimensions: self.shape.dimensions,
+            created_ms: self.created_ms,
+            face_count: self.face_count,
+            user_count: self.user_count,
+        })
+    }
 }
 
 /// A collection by name; `Missing` without.
@@ -160,37 +235,29 @@ pub(super) fn all(sql: &Connection) -> Result<Vec<Entry>, StoreError> {
     Ok(entries)
 }
 
-const ENTRY: &str = "SELECT id, segment, dimensions, model_id, slot_count, next_seq FROM collections";
-
 fn entry_from_row(row: &Row<'_>) -> Result<Entry, StoreError> {
-    let shape = SegmentShape {
-        id: SegmentId(Uuid::from_bytes(row.get(1)?)),
-        dimensions: dimensions_from_sql(row.get(2)?)?,
-        model_id: row.get(3)?,
-    };
-    Ok(Entry { key: row.get(0)?, shape, slot_count: natural(row.get(4)?, "a slot count")?, next_seq: row.get(5)? })
-}
-
-fn record_from_row(row: &Row<'_>) -> Result<CollectionRecord, StoreError> {
-    let name: String = row.get(0)?;
-    Ok(CollectionRecord {
-        id: CollectionId::parse(&name).ok_or_else(|| damaged("a collection's name"))?,
-        model_id: ModelId::new(&row.get::<_, String>(1)?),
-        model_version: row.get(2)?,
-        dimensions: dimensions_from_sql(row.get(3)?)?,
-        created_ms: row.get(4)?,
-        face_count: natural(row.get(5)?, "a face count")?,
-        user_count: natural(row.get(6)?, "a user count")?,
+    checksum::verify(TABLE, row, 0..11)?;
+    Ok(Entry {
+        key: row.get(0)?,
+        shape: SegmentShape {
+            id: SegmentId(Uuid::from_bytes(row.get(2)?)),
+            dimensions: usize::try_from(row.get::<_, i64>(5)?).map_err(|_| damaged("a vector length"))?,
+            model_id: row.get(3)?,
+        },
+        name: row.get(1)?,
+        model_version: row.get(4)?,
+        created_ms: row.get(6)?,
+        face_count: natural(row.get(7)?, "a face count")?,
+        user_count: natural(row.get(8)?, "a user count")?,
+        next_seq: row.get(9)?,
+        slot_count: natural(row.get(10)?, "a slot count")?,
     })
-}
-
-fn dimensions_from_sql(value: i64) -> Result<usize, StoreError> {
-    usize::try_from(value).map_err(|_| damaged("a vector length"))
 }
 
 fn set_tags(sql: &Connection, key: i64, tags: &BTreeMap<String, String>) -> Result<(), StoreError> {
     for (name, value) in tags {
-        sql.execute("INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3)", params![key, name, value])?;
+        let values = [ValueRef::Integer(key), ValueRef::Text(name.as_bytes()), ValueRef::Text(value.as_bytes())];
+        checksum::insert(sql, "tags", "INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3, ?4)", &values)?;
     }
     Ok(())
 }

@@ -3,12 +3,15 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::PoisonError;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::collections::{self, Entry};
 use super::segments::{Segment, SegmentId};
-use super::{BoxRatio, FaceRecord, Store, StoreError, Writer, files, natural, schema, sql_limit, sql_number, users};
+use super::{
+    BoxRatio, FaceRecord, Store, StoreError, Writer, checksum, files, natural, scrub, sql_limit, sql_number, users,
+};
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
 use crate::vision::{Embedding, ModelId};
 
@@ -44,8 +47,15 @@ struct Gone {
     seq: i64,
 }
 
-const RECORD: &str = "SELECT f.face_id, f.image_id, f.external_image_id, f.box_left, f.box_top, f.box_width, \
-     f.box_height, f.confidence, f.model_version, u.name FROM faces f LEFT JOIN users u ON u.id = f.user";
+const TABLE: &str = "faces";
+/// Columns of a row before its checksum.
+const COLUMNS: usize = 13;
+/// Every column in the order of the schema.
+const FACE: &str = "f.collection, f.seq, f.face_id, f.image_id, f.external_image_id, f.box_left, f.box_top, f.box_width, \
+     f.box_height, f.confidence, f.model_version, f.user, f.slot, f.crc";
+/// Of a face, and after them those of its user.
+const OWNED_FACE: &str =
+    "u.id, u.collection, u.name, u.face_count, u.crc FROM faces f LEFT JOIN users u ON u.id = f.user";
 
 impl Store {
     /// Enrols faces, all or none; a face id that exists already is left as it was. Returns how many were new.
@@ -54,7 +64,7 @@ impl Store {
     /// `Missing` (collection; user of a record), `Full`, `Io` for an embedding of another model than the collection's.
     pub fn put_faces(&self, id: &CollectionId, faces: &[(FaceRecord, Embedding)]) -> Result<usize, StoreError> {
         let mut writer = self.writer();
-        let Writer { connection, unwiped, .. } = &mut *writer;
+        let Writer { connection, database, unwiped, .. } = &mut *writer;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let entry = collections::find(&transaction, id)?;
         let new = new_faces(&transaction, &entry, faces)?;
@@ -81,6 +91,7 @@ impl Store {
         if !earlier.is_empty() && wipe(self, connection, &earlier).is_err() {
             *unwiped = earlier;
         }
+        self.keep_log_short(connection, database);
         Ok(new.len())
     }
 
@@ -90,10 +101,12 @@ impl Store {
     /// `Missing` for collection or face.
     pub fn face(&self, id: &CollectionId, face: FaceId) -> Result<FaceRecord, StoreError> {
         self.read(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            let mut statement = sql.prepare_cached(&format!("{RECORD} WHERE f.collection = ?1 AND f.face_id = ?2"))?;
+            let key = collections::find(sql, id)?.key;
+            let mut statement =
+                sql.prepare_cached(&format!("SELECT {FACE}, {OWNED_FACE} WHERE f.collection = ?1 AND f.face_id = ?2"))?;
             let mut rows = statement.query(params![key, face.0.as_bytes()])?;
-            rows.next()?.map_or(Err(StoreError::Missing), record_from_row)
+            let record = rows.next()?.map_or(Err(StoreError::Missing), record_from_row)?;
+            if record.face_id == face { Ok(record) } else { Err(damaged("the index of faces points to another")) }
         })
     }
 
@@ -112,18 +125,16 @@ impl Store {
     ) -> Result<Vec<FaceRecord>, StoreError> {
         let place = after.map(|face| self.place_of(id, face)).transpose()?.unwrap_or(0);
         self.read(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            let owner = match user {
-                Some(user) => match users::key_of(sql, key, user)? {
-                    Some(owner) => Some(owner),
-                    None => return Ok(Vec::new()),
-                },
-                None => None,
+            let key = collections::find(sql, id)?.key;
+            let owner = match user.map(|user| users::find(sql, key, user)).transpose() {
+                Err(StoreError::Missing) => return Ok(Vec::new()),
+                other => other?.map(|user| user.key),
             };
             let filter =
                 if owner.is_some() { "f.user = ?4 AND +f.collection = ?1" } else { "f.collection = ?1 AND ?4 IS NULL" };
-            let mut statement =
-                sql.prepare_cached(&format!("{RECORD} WHERE {filter} AND f.seq > ?2 ORDER BY f.seq LIMIT ?3"))?;
+            let mut statement = sql.prepare_cached(&format!(
+                "SELECT {FACE}, {OWNED_FACE} WHERE {filter} AND f.seq > ?2 ORDER BY f.seq LIMIT ?3"
+            ))?;
             let mut rows = statement.query(params![key, place, sql_limit(limit), owner])?;
             let mut records = Vec::new();
             while let Some(row) = rows.next()? {
@@ -135,7 +146,7 @@ impl Store {
 
     fn place_of(&self, id: &CollectionId, face: FaceId) -> Result<i64, StoreError> {
         let (key, place) = self.read(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
+            let key = collections::find(sql, id)?.key;
             Ok((key, seq_of(sql, key, face)?))
         })?;
         let departed = || self.writer().departed.places.get(&(key, face)).copied();
@@ -165,7 +176,7 @@ impl Store {
                 writer.unwiped = unwiped;
             }
             wiped?;
-            schema::truncate_wal(&writer.connection)?;
+            scrub::settle(&self.directory, &writer.connection, &writer.database)?;
         }
         Ok(gone.iter().map(|face| face.face_id).collect())
     }
@@ -182,7 +193,8 @@ impl Store {
         self.read(|sql| {
             let snapshot = sql.unchecked_transaction()?;
             let entry = collections::find(&snapshot, id)?;
-            let names = users::names(&snapshot, entry.key)?;
+            let names: HashMap<i64, UserId> =
+                users::all(&snapshot, entry.key)?.into_iter().map(|user| (user.key, user.name)).collect();
             let mut faces = stored_faces(&snapshot, &entry)?;
             faces.sort_unstable_by_key(|face| face.0);
             if faces.windows(2).any(|pair| pair[0].0 == pair[1].0) {
@@ -259,62 +271,106 @@ fn insert_faces(
     faces: &[&(FaceRecord, Embedding)],
     slots: &[u64],
 ) -> Result<(), StoreError> {
-    let mut insert = sql.prepare_cached("INSERT INTO faces VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)")?;
     let mut seq = entry.next_seq;
     for ((face, _), &slot) in faces.iter().copied().zip(slots) {
         let owner = match &face.user_id {
-            Some(user) => Some(users::key_of(sql, entry.key, user)?.ok_or(StoreError::Missing)?),
+            Some(user) => Some(users::find(sql, entry.key, user)?.key),
             None => None,
         };
-        insert.execute(params![
-            entry.key,
-            seq,
-            face.face_id.0.as_bytes(),
-            face.image_id.0.as_bytes(),
-            face.external_image_id.as_ref().map(ExternalImageId::as_str),
-            face.box_ratio.left,
-            face.box_ratio.top,
-            face.box_ratio.width,
-            face.box_ratio.height,
-            face.confidence,
-            face.model_version,
-            owner,
-            sql_number(slot)?
-        ])?;
+        let real = |x: f32| ValueRef::Real(f64::from(x));
+        let values: [ValueRef<'_>; COLUMNS] = [
+            ValueRef::Integer(entry.key),
+            ValueRef::Integer(seq),
+            ValueRef::Blob(face.face_id.0.as_bytes()),
+            ValueRef::Blob(face.image_id.0.as_bytes()),
+            face.external_image_id.as_ref().map_or(ValueRef::Null, |id| ValueRef::Text(id.as_str().as_bytes())),
+            real(face.box_ratio.left),
+            real(face.box_ratio.top),
+            real(face.box_ratio.width),
+            real(face.box_ratio.height),
+            real(face.confidence),
+            ValueRef::Text(face.model_version.as_bytes()),
+            owner.map_or(ValueRef::Null, ValueRef::Integer),
+            ValueRef::Integer(sql_number(slot)?),
+        ];
+        let insert = "INSERT INTO faces VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
+        checksum::insert(sql, TABLE, insert, &values)?;
         users::count(sql, owner, 1)?;
         seq += 1;
     }
     let end = slots.last().map_or(0, |last| last + 1).max(entry.slot_count);
-    sql.prepare_cached(
-        "UPDATE collections SET face_count = face_count + ?2, next_seq = ?3, slot_count = ?4 WHERE id = ?1",
-    )?
-    .execute(params![entry.key, sql_number(faces.len() as u64)?, seq, sql_number(end)?])?;
-    Ok(())
+    let mut after = entry.clone();
+    after.face_count = Entry::changed(entry.face_count, count_from_len(faces.len())?)?;
+    after.next_seq = seq;
+    after.slot_count = end;
+    after.save(sql)
+}
+
+fn count_from_len(length: usize) -> Result<i64, StoreError> {
+    sql_number(length as u64)
 }
 
 fn remove_faces(sql: &Connection, entry: &Entry, faces: &[FaceId]) -> Result<Vec<Gone>, StoreError> {
-    let mut delete =
-        sql.prepare_cached("DELETE FROM faces WHERE collection = ?1 AND face_id = ?2 RETURNING slot, user, seq")?;
     let mut free = sql.prepare_cached("INSERT INTO free_slots VALUES (?1, ?2)")?;
+    let mut delete = sql.prepare_cached("DELETE FROM faces WHERE collection = ?1 AND seq = ?2")?;
     let mut gone = Vec::new();
     for &face_id in faces {
-        let row = delete
-            .query_row(params![entry.key, face_id.0.as_bytes()], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i64>(2)?))
-            })
-            .optional()?;
-        let Some((slot, owner, seq)) = row else { continue };
-        free.execute(params![entry.key, slot])?;
-        users::count(sql, owner, -1)?;
-        let slot = natural(slot, "a slot")?;
-        if slot >= entry.slot_count {
+        // Verified before it goes: a wrong slot number would cost another face its vector.
+        let Some(face) = stored_face(sql, entry.key, face_id)? else { continue };
+        if face.slot >= entry.slot_count {
             return Err(damaged("a face's slot is beyond the last"));
         }
-        gone.push(Gone { face_id, slot, seq });
+        delete.execute(params![entry.key, face.seq])?;
+        free.execute(params![entry.key, sql_number(face.slot)?])?;
+        users::count(sql, face.owner, -1)?;
+        gone.push(Gone { face_id, slot: face.slot, seq: face.seq });
     }
-    sql.prepare_cached("UPDATE collections SET face_count = face_count - ?2 WHERE id = ?1")?
-        .execute(params![entry.key, sql_number(gone.len() as u64)?])?;
+    let mut after = entry.clone();
+    after.face_count = Entry::changed(entry.face_count, -count_from_len(gone.len())?)?;
+    after.save(sql)?;
     Ok(gone)
+}
+
+/// Gives a face to a user or to nobody; says whose it was. `Missing` without such a face.
+pub(super) fn give(
+    sql: &Connection,
+    collection: i64,
+    face: FaceId,
+    owner: Option<i64>,
+) -> Result<Option<i64>, StoreError> {
+    let mut statement =
+        sql.prepare_cached(&format!("SELECT {FACE} FROM faces f WHERE collection = ?1 AND face_id = ?2"))?;
+    let mut rows = statement.query(params![collection, face.0.as_bytes()])?;
+    let row = rows.next()?.ok_or(StoreError::Missing)?;
+    give_row(sql, row, owner)
+}
+
+/// Takes every face from a user.
+pub(super) fn free_all(sql: &Connection, owner: i64) -> Result<(), StoreError> {
+    // All read before the first is changed, as the index that is read is the one that changes.
+    let mut statement = sql.prepare_cached("SELECT collection, face_id FROM faces WHERE user = ?1")?;
+    let rows = statement.query_map([owner], |row| Ok((row.get(0)?, FaceId(Uuid::from_bytes(row.get(1)?)))))?;
+    for (collection, face) in rows.collect::<Result<Vec<_>, _>>()? {
+        give(sql, collection, face, None)?;
+    }
+    Ok(())
+}
+
+fn give_row(sql: &Connection, row: &Row<'_>, owner: Option<i64>) -> Result<Option<i64>, StoreError> {
+    let face = stored_from_row(row)?;
+    let mut values = [ValueRef::Null; COLUMNS];
+    for (column, value) in values.iter_mut().enumerate() {
+        *value = row.get_ref(column)?;
+    }
+    values[11] = owner.map_or(ValueRef::Null, ValueRef::Integer);
+    let crc = checksum::crc(TABLE, values.into_iter());
+    sql.prepare_cached("UPDATE faces SET user = ?3, crc = ?4 WHERE collection = ?1 AND seq = ?2")?.execute(params![
+        row.get::<_, i64>(0)?,
+        face.seq,
+        owner,
+        crc
+    ])?;
+    Ok(face.owner)
 }
 
 /// Overwrites those of the slots that are free now, of collections that still exist.
@@ -341,16 +397,46 @@ fn wipe(store: &Store, sql: &Connection, unwiped: &[(SegmentId, Vec<u64>)]) -> R
     Ok(())
 }
 
+/// What ties a face's record to its vector and its user.
+struct Stored {
+    seq: i64,
+    face_id: FaceId,
+    owner: Option<i64>,
+    slot: u64,
+}
+
+fn stored_from_row(row: &Row<'_>) -> Result<Stored, StoreError> {
+    checksum::verify(TABLE, row, 0..COLUMNS)?;
+    Ok(Stored {
+        seq: row.get(1)?,
+        face_id: FaceId(Uuid::from_bytes(row.get(2)?)),
+        owner: row.get(11)?,
+        slot: natural(row.get(12)?, "a slot")?,
+    })
+}
+
+fn stored_face(sql: &Connection, collection: i64, face: FaceId) -> Result<Option<Stored>, StoreError> {
+    let mut statement =
+        sql.prepare_cached(&format!("SELECT {FACE} FROM faces f WHERE collection = ?1 AND face_id = ?2"))?;
+    let mut rows = statement.query(params![collection, face.0.as_bytes()])?;
+    let Some(stored) = rows.next()?.map(stored_from_row).transpose()? else { return Ok(None) };
+    if stored.face_id == face { Ok(Some(stored)) } else { Err(damaged("the index of faces points to another")) }
+}
+
 fn stored_faces(sql: &Connection, entry: &Entry) -> Result<Vec<(u64, FaceId, Option<i64>)>, StoreError> {
-    let mut statement = sql.prepare_cached("SELECT slot, face_id, user FROM faces WHERE collection = ?1")?;
+    let mut statement = sql.prepare_cached(&format!("SELECT {FACE} FROM faces f WHERE collection = ?1"))?;
     let mut rows = statement.query([entry.key])?;
     let mut faces = Vec::new();
     while let Some(row) = rows.next()? {
-        let slot = natural(row.get(0)?, "a slot")?;
-        if slot >= entry.slot_count {
+        let face = stored_from_row(row)?;
+        if face.slot >= entry.slot_count {
             return Err(damaged("a face's slot is beyond the last"));
         }
-        faces.push((slot, FaceId(Uuid::from_bytes(row.get(1)?)), row.get(2)?));
+        faces.push((face.slot, face.face_id, face.owner));
+    }
+    if faces.len() as u64 != entry.face_count {
+        let (found, counted) = (faces.len(), entry.face_count);
+        return Err(damaged(&format!("{found} faces are found where {counted} were counted")));
     }
     Ok(faces)
 }
@@ -361,21 +447,33 @@ fn seq_of(sql: &Connection, collection: i64, face: FaceId) -> Result<Option<i64>
     Ok(statement.query_row(params![collection, face.0.as_bytes()], |row| row.get(0)).optional()?)
 }
 
+/// Reads the columns of [`FACE`], then those of [`OWNED_FACE`].
 fn record_from_row(row: &Row<'_>) -> Result<FaceRecord, StoreError> {
-    let external: Option<String> = row.get(2)?;
-    let user: Option<String> = row.get(9)?;
+    let stored = stored_from_row(row)?;
+    let user_id = match stored.owner {
+        Some(owner) if row.get::<_, Option<i64>>(COLUMNS + 1)? == Some(owner) => {
+            Some(users::from_row(row, COLUMNS + 1)?.name)
+        }
+        Some(_) => return Err(damaged("a face's user is missing")),
+        None => None,
+    };
+    let external = match row.get_ref(4)? {
+        ValueRef::Null => None,
+        text => text
+            .as_str()
+            .ok()
+            .and_then(ExternalImageId::parse)
+            .map(Some)
+            .ok_or_else(|| damaged("an external image id is not valid"))?,
+    };
     Ok(FaceRecord {
-        face_id: FaceId(Uuid::from_bytes(row.get(0)?)),
-        image_id: ImageId(Uuid::from_bytes(row.get(1)?)),
-        external_image_id: external
-            .map(|text| ExternalImageId::parse(&text).ok_or_else(|| damaged("an external image id is not valid")))
-            .transpose()?,
-        box_ratio: BoxRatio { left: row.get(3)?, top: row.get(4)?, width: row.get(5)?, height: row.get(6)? },
-        confidence: row.get(7)?,
-        model_version: row.get(8)?,
-        user_id: user
-            .map(|text| UserId::parse(&text).ok_or_else(|| damaged("a user's name is not valid")))
-            .transpose()?,
+        face_id: stored.face_id,
+        image_id: ImageId(Uuid::from_bytes(row.get(3)?)),
+        external_image_id: external,
+        box_ratio: BoxRatio { left: row.get(5)?, top: row.get(6)?, width: row.get(7)?, height: row.get(8)? },
+        confidence: row.get(9)?,
+        model_version: row.get(10)?,
+        user_id,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 
@@ -10,9 +11,16 @@ use super::StoreError;
 pub(super) const DATABASE: &str = "trombi.sqlite";
 const LOCK: &str = "LOCK";
 const VECTORS: &str = "vectors";
+/// How long another holder of the lock may take to let it go.
+const LOCK_WAIT: Duration = Duration::from_millis(250);
 
 pub(super) fn database(directory: &Path) -> PathBuf {
     directory.join(DATABASE)
+}
+
+/// SQLite's write-ahead log.
+pub(super) fn log(directory: &Path) -> PathBuf {
+    directory.join(format!("{DATABASE}-wal"))
 }
 
 pub(super) fn vectors(directory: &Path) -> PathBuf {
@@ -57,10 +65,15 @@ pub(super) fn private() -> OpenOptions {
 pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(LOCK);
     let file = private().create(true).truncate(false).open(&path).map_err(|error| disk_error(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(directory.display().to_string())),
-        Err(TryLockError::Error(error)) => Err(disk_error(&path, &error)),
+    // A process that is ending, or one just being started by ours, may hold it for a moment.
+    let give_up = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::sleep(LOCK_WAIT / 50),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(directory.display().to_string())),
+            Err(TryLockError::Error(error)) => return Err(disk_error(&path, &error)),
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Access keys.
 
-use rusqlite::params;
+use rusqlite::types::ValueRef;
+use rusqlite::{Row, params};
 
-use super::{AccessKey, Store, StoreError, now_ms};
+use super::{AccessKey, Store, StoreError, checksum, now_ms};
+
+const TABLE: &str = "access_keys";
 
 /// Every id begins so: upper-case letters and digits, as SDKs expect, and plainly not an AWS key.
 const ID_PREFIX: &str = "TRMB";
@@ -22,11 +25,8 @@ impl Store {
         let secret = random_text(SECRET_ALPHABET, SECRET_LENGTH)?;
         let key = AccessKey { id, secret, created_ms: now_ms(), revoked: false };
         self.write(|sql| {
-            sql.execute(
-                "INSERT INTO access_keys (id, secret, created_ms) VALUES (?1, ?2, ?3)",
-                params![key.id, key.secret, key.created_ms],
-            )?;
-            Ok(())
+            let insert = "INSERT INTO access_keys (id, secret, created_ms, revoked, crc) VALUES (?1, ?2, ?3, ?4, ?5)";
+            checksum::insert(sql, TABLE, insert, &values(&key))
         })?;
         Ok(key)
     }
@@ -38,11 +38,13 @@ impl Store {
     pub fn keys(&self) -> Result<Vec<AccessKey>, StoreError> {
         self.read(|sql| {
             let mut statement =
-                sql.prepare_cached("SELECT id, secret, created_ms, revoked FROM access_keys ORDER BY n")?;
-            let rows = statement.query_map([], |row| {
-                Ok(AccessKey { id: row.get(0)?, secret: row.get(1)?, created_ms: row.get(2)?, revoked: row.get(3)? })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+                sql.prepare_cached("SELECT id, secret, created_ms, revoked, crc FROM access_keys ORDER BY n")?;
+            let mut rows = statement.query([])?;
+            let mut keys = Vec::new();
+            while let Some(row) = rows.next()? {
+                keys.push(key_from_row(row)?);
+            }
+            Ok(keys)
         })
     }
 
@@ -51,11 +53,31 @@ impl Store {
     /// # Errors
     /// `Missing`.
     pub fn revoke_key(&self, id: &str) -> Result<(), StoreError> {
-        self.write(|sql| match sql.execute("UPDATE access_keys SET revoked = 1 WHERE id = ?1", [id])? {
-            0 => Err(StoreError::Missing),
-            _ => Ok(()),
+        self.write(|sql| {
+            let mut statement =
+                sql.prepare("SELECT id, secret, created_ms, revoked, crc FROM access_keys WHERE id = ?1")?;
+            let mut rows = statement.query([id])?;
+            let mut key = rows.next()?.map_or(Err(StoreError::Missing), key_from_row)?;
+            key.revoked = true;
+            let crc = checksum::crc(TABLE, values(&key).into_iter());
+            sql.execute("UPDATE access_keys SET revoked = 1, crc = ?2 WHERE id = ?1", params![id, crc])?;
+            Ok(())
         })
     }
+}
+
+fn values(key: &AccessKey) -> [ValueRef<'_>; 4] {
+    [
+        ValueRef::Text(key.id.as_bytes()),
+        ValueRef::Text(key.secret.as_bytes()),
+        ValueRef::Integer(key.created_ms),
+        ValueRef::Integer(i64::from(key.revoked)),
+    ]
+}
+
+fn key_from_row(row: &Row<'_>) -> Result<AccessKey, StoreError> {
+    checksum::verify(TABLE, row, 0..4)?;
+    Ok(AccessKey { id: row.get(0)?, secret: row.get(1)?, created_ms: row.get(2)?, revoked: row.get(3)? })
 }
 
 /// Uniform characters of `alphabet`: bytes beyond its largest multiple are thrown away.

@@ -5,12 +5,14 @@
 pub mod buckets;
 
 mod backup;
+mod checksum;
 mod collections;
 mod faces;
 mod files;
 mod keys;
 mod recovery;
 mod schema;
+mod scrub;
 mod segments;
 mod tokens;
 mod users;
@@ -154,6 +156,8 @@ pub struct Store {
 
 struct Writer {
     connection: Connection,
+    /// The database file; dropped after the connection, see [`scrub::settle`].
+    database: File,
     /// Where faces deleted since the start were in the order of enrolment, so that paging goes on from them.
     departed: faces::Departed,
     /// Slots whose records are certainly gone or never came, but whose overwriting failed; tried again later.
@@ -162,6 +166,8 @@ struct Writer {
 
 /// Idle reader connections kept.
 const READERS_IDLE_MAX: usize = 8;
+/// The write-ahead log is emptied when it is longer, bytes.
+const LOG_BYTES_MAX: u64 = 8 << 20;
 
 impl Store {
     /// Opens or creates `directory`, takes its lock, repairs what a crash left.
@@ -171,15 +177,22 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         files::create_directory(directory)?;
         let lock = files::lock(directory)?;
-        backup::refuse_unfinished_restore(directory)?;
+        backup::finish_restore(directory)?;
         files::create_directory(&files::vectors(directory))?;
         let mut connection = schema::open_or_create(directory)?;
         recovery::repair(directory, &mut connection)?;
-        schema::truncate_wal(&connection)?;
+        let path = files::database(directory);
+        let database = files::private().open(&path).map_err(|error| files::disk_error(&path, &error))?;
+        scrub::settle(directory, &connection, &database)?;
         files::sync_directory(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
-            writer: Mutex::new(Writer { connection, departed: faces::Departed::default(), unwiped: Vec::new() }),
+            writer: Mutex::new(Writer {
+                connection,
+                database,
+                departed: faces::Departed::default(),
+                unwiped: Vec::new(),
+            }),
             readers: Mutex::new(Vec::new()),
             gate: RwLock::new(()),
             _lock: lock,
@@ -213,7 +226,21 @@ impl Store {
 
     /// Runs `work` in one transaction, committed when it succeeds.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        transact(&mut self.writer().connection, work)
+        let mut writer = self.writer();
+        let answer = transact(&mut writer.connection, work)?;
+        self.keep_log_short(&writer.connection, &writer.database);
+        Ok(answer)
+    }
+
+    /// Empties the write-ahead log when it has grown; a failure changes no answer, as the log is whole.
+    fn keep_log_short(&self, connection: &Connection, database: &File) {
+        let long = std::fs::metadata(files::log(&self.directory)).is_ok_and(|log| log.len() > LOG_BYTES_MAX);
+        if long {
+            let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = scrub::settle(&self.directory, connection, database) {
+                tracing::warn!(%error, "the write-ahead log was not emptied");
+            }
+        }
     }
 
     /// As [`Store::write`], and afterwards no file holds the deleted records.
@@ -221,7 +248,7 @@ impl Store {
         let mut writer = self.writer();
         let answer = transact(&mut writer.connection, work)?;
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        schema::truncate_wal(&writer.connection)?;
+        scrub::settle(&self.directory, &writer.connection, &writer.database)?;
         Ok(answer)
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, files};
+use super::{StoreError, checksum, files};
 
 /// The newest format of the data directory that this program reads, and the one it writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -47,18 +48,10 @@ pub(super) fn connect(directory: &Path) -> Result<Connection, StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.execute_batch(
         "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL; \
+         PRAGMA wal_autocheckpoint = 0; \
          PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
-}
-
-/// Moves the write-ahead log into the database and empties it; nobody may be reading.
-pub(super) fn truncate_wal(connection: &Connection) -> Result<(), StoreError> {
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy != 0 {
-        return Err(StoreError::Io("the write-ahead log is in use and was not emptied".to_owned()));
-    }
-    Ok(())
 }
 
 fn create(connection: &mut Connection) -> Result<(), StoreError> {
@@ -66,7 +59,8 @@ fn create(connection: &mut Connection) -> Result<(), StoreError> {
     getrandom::fill(&mut secret).map_err(|error| StoreError::Io(error.to_string()))?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
-    transaction.execute("INSERT INTO meta VALUES ('instance_secret', ?1)", [secret])?;
+    let values = [ValueRef::Text(b"instance_secret"), ValueRef::Blob(&secret)];
+    checksum::insert(&transaction, "meta", "INSERT INTO meta VALUES (?1, ?2, ?3)", &values)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
     transaction.commit()?;
@@ -90,6 +84,19 @@ fn check(connection: &Connection) -> Result<(), StoreError> {
     fresh.execute_batch(SCHEMA)?;
     if schema_of(&fresh)? != schema_of(connection)? {
         return Err(damaged("its tables are not those of this format"));
+    }
+    Ok(())
+}
+
+/// Looks at every page, index and reference.
+pub(super) fn check_whole(connection: &Connection) -> Result<(), StoreError> {
+    let answer: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if answer != "ok" {
+        return Err(damaged(&answer));
+    }
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    if statement.query([])?.next()?.is_some() {
+        return Err(damaged("a record refers to one that is missing"));
     }
     Ok(())
 }

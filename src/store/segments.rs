@@ -63,10 +63,10 @@ impl SegmentId {
 
 impl Segment {
     /// Makes an empty one, durably.
-    pub(super) fn create(directory: &Path, shape: SegmentShape) -> Result<(), StoreError> {
+    pub(super) fn create(directory: &Path, shape: &SegmentShape) -> Result<(), StoreError> {
         let path = shape.id.path(directory);
         let fails = |error: io::Error| files::disk_error(&path, &error);
-        let header = header_from_shape(&shape)?;
+        let header = header_from_shape(shape)?;
         let mut file = files::private().create_new(true).open(&path).map_err(fails)?;
         let written = file.write_all(&header).and_then(|()| file.sync_all());
         if let Err(error) = written {

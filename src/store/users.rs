@@ -1,11 +1,24 @@
 //! Users of a collection and which faces are theirs.
 
-use std::collections::HashMap;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
 
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::{Store, StoreError, collections, files, natural, sql_limit};
+use super::collections::{self, Entry};
+use super::{Store, StoreError, checksum, faces, files, natural, sql_limit, sql_number};
 use crate::gallery::{CollectionId, FaceId, UserId};
+
+/// A user's row.
+pub(super) struct User {
+    pub(super) key: i64,
+    collection: i64,
+    pub(super) name: UserId,
+    face_count: u64,
+}
+
+const TABLE: &str = "users";
+const USER: &str = "SELECT id, collection, name, face_count, crc FROM users";
+/// Columns of a row before its checksum.
+pub(super) const COLUMNS: usize = 4;
 
 impl Store {
     /// Creates a user.
@@ -14,13 +27,20 @@ impl Store {
     /// `Missing` (collection), `Exists`.
     pub fn create_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
         self.write(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            if key_of(sql, key, user)?.is_some() {
-                return Err(StoreError::Exists);
+            let mut entry = collections::find(sql, id)?;
+            match find(sql, entry.key, user) {
+                Err(StoreError::Missing) => {}
+                Ok(_) => return Err(StoreError::Exists),
+                Err(other) => return Err(other),
             }
-            sql.execute("INSERT INTO users (collection, name) VALUES (?1, ?2)", params![key, user.as_str()])?;
-            sql.execute("UPDATE collections SET user_count = user_count + 1 WHERE id = ?1", [key])?;
-            Ok(())
+            sql.execute(
+                "INSERT INTO users (collection, name, face_count, crc) VALUES (?1, ?2, 0, 0)",
+                params![entry.key, user.as_str()],
+            )?;
+            let key = sql.last_insert_rowid();
+            User { key, collection: entry.key, name: user.clone(), face_count: 0 }.save(sql)?;
+            entry.user_count = Entry::changed(entry.user_count, 1)?;
+            entry.save(sql)
         })
     }
 
@@ -30,12 +50,12 @@ impl Store {
     /// `Missing` (collection or user).
     pub fn delete_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
         self.write_and_forget(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            let owner = key_of(sql, key, user)?.ok_or(StoreError::Missing)?;
-            sql.execute("UPDATE faces SET user = NULL WHERE user = ?1", [owner])?;
-            sql.execute("DELETE FROM users WHERE id = ?1", [owner])?;
-            sql.execute("UPDATE collections SET user_count = user_count - 1 WHERE id = ?1", [key])?;
-            Ok(())
+            let mut entry = collections::find(sql, id)?;
+            let user = find(sql, entry.key, user)?;
+            faces::free_all(sql, user.key)?;
+            sql.execute("DELETE FROM users WHERE id = ?1", [user.key])?;
+            entry.user_count = Entry::changed(entry.user_count, -1)?;
+            entry.save(sql)
         })
     }
 
@@ -50,14 +70,14 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<(UserId, u64)>, StoreError> {
         self.read(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            let mut statement = sql.prepare_cached(
-                "SELECT name, face_count FROM users WHERE collection = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
-            )?;
+            let key = collections::find(sql, id)?.key;
+            let mut statement =
+                sql.prepare_cached(&format!("{USER} WHERE collection = ?1 AND name > ?2 ORDER BY name LIMIT ?3"))?;
             let mut rows = statement.query(params![key, after.map_or("", UserId::as_str), sql_limit(limit)])?;
             let mut users = Vec::new();
             while let Some(row) = rows.next()? {
-                users.push((user_from_text(&row.get::<_, String>(0)?)?, natural(row.get(1)?, "a face count")?));
+                let user = from_row(row, 0)?;
+                users.push((user.name, user.face_count));
             }
             Ok(users)
         })
@@ -68,12 +88,7 @@ impl Store {
     /// # Errors
     /// `Missing` (collection or user).
     pub fn user_face_count(&self, id: &CollectionId, user: &UserId) -> Result<u64, StoreError> {
-        self.read(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            let owner = key_of(sql, key, user)?.ok_or(StoreError::Missing)?;
-            let mut statement = sql.prepare_cached("SELECT face_count FROM users WHERE id = ?1")?;
-            natural(statement.query_row([owner], |row| row.get(0))?, "a face count")
-        })
+        self.read(|sql| Ok(find(sql, collections::find(sql, id)?.key, user)?.face_count))
     }
 
     /// Gives faces to a user (`Some`) or frees them (`None`), all in one transaction.
@@ -82,19 +97,10 @@ impl Store {
     /// `Missing` (collection, user or a face).
     pub fn set_user(&self, id: &CollectionId, faces: &[FaceId], user: Option<&UserId>) -> Result<(), StoreError> {
         self.write(|sql| {
-            let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
-            let owner = match user {
-                Some(user) => Some(key_of(sql, key, user)?.ok_or(StoreError::Missing)?),
-                None => None,
-            };
-            let mut before = sql.prepare_cached("SELECT user FROM faces WHERE collection = ?1 AND face_id = ?2")?;
-            let mut change = sql.prepare_cached("UPDATE faces SET user = ?3 WHERE collection = ?1 AND face_id = ?2")?;
-            for face in faces {
-                let had: Option<i64> = before
-                    .query_row(params![key, face.0.as_bytes()], |row| row.get(0))
-                    .optional()?
-                    .ok_or(StoreError::Missing)?;
-                change.execute(params![key, face.0.as_bytes(), owner])?;
+            let key = collections::find(sql, id)?.key;
+            let owner = user.map(|user| find(sql, key, user)).transpose()?.map(|user| user.key);
+            for &face in faces {
+                let had = faces::give(sql, key, face, owner)?;
                 count(sql, had, -1)?;
                 count(sql, owner, 1)?;
             }
@@ -103,32 +109,63 @@ impl Store {
     }
 }
 
-/// A user's key in the other tables.
-pub(super) fn key_of(sql: &Connection, collection: i64, user: &UserId) -> Result<Option<i64>, StoreError> {
-    let mut statement = sql.prepare_cached("SELECT id FROM users WHERE collection = ?1 AND name = ?2")?;
-    Ok(statement.query_row(params![collection, user.as_str()], |row| row.get(0)).optional()?)
+impl User {
+    /// Writes the count back.
+    fn save(&self, sql: &Connection) -> Result<(), StoreError> {
+        let faces = sql_number(self.face_count)?;
+        let values = [
+            ValueRef::Integer(self.key),
+            ValueRef::Integer(self.collection),
+            ValueRef::Text(self.name.as_str().as_bytes()),
+            ValueRef::Integer(faces),
+        ];
+        let crc = checksum::crc(TABLE, values.into_iter());
+        sql.prepare_cached("UPDATE users SET face_count = ?2, crc = ?3 WHERE id = ?1")?
+            .execute(params![self.key, faces, crc])?;
+        Ok(())
+    }
 }
 
-/// Every user's name by key.
-pub(super) fn names(sql: &Connection, collection: i64) -> Result<HashMap<i64, UserId>, StoreError> {
-    let mut statement = sql.prepare_cached("SELECT id, name FROM users WHERE collection = ?1")?;
+/// A user by name; `Missing` without.
+pub(super) fn find(sql: &Connection, collection: i64, user: &UserId) -> Result<User, StoreError> {
+    let mut statement = sql.prepare_cached(&format!("{USER} WHERE collection = ?1 AND name = ?2"))?;
+    let mut rows = statement.query(params![collection, user.as_str()])?;
+    rows.next()?.map_or(Err(StoreError::Missing), |row| from_row(row, 0))
+}
+
+/// Every user of a collection.
+pub(super) fn all(sql: &Connection, collection: i64) -> Result<Vec<User>, StoreError> {
+    let mut statement = sql.prepare_cached(&format!("{USER} WHERE collection = ?1"))?;
     let mut rows = statement.query([collection])?;
-    let mut names = HashMap::new();
+    let mut users = Vec::new();
     while let Some(row) = rows.next()? {
-        names.insert(row.get(0)?, user_from_text(&row.get::<_, String>(1)?)?);
+        users.push(from_row(row, 0)?);
     }
-    Ok(names)
+    Ok(users)
 }
 
 /// Changes a user's number of faces.
 pub(super) fn count(sql: &Connection, owner: Option<i64>, change: i64) -> Result<(), StoreError> {
-    if let Some(owner) = owner {
-        sql.prepare_cached("UPDATE users SET face_count = face_count + ?2 WHERE id = ?1")?
-            .execute(params![owner, change])?;
-    }
-    Ok(())
+    let Some(owner) = owner else { return Ok(()) };
+    let mut statement = sql.prepare_cached(&format!("{USER} WHERE id = ?1"))?;
+    let mut rows = statement.query([owner])?;
+    let mut user = rows.next()?.map_or_else(|| Err(damaged("a face's user is missing")), |row| from_row(row, 0))?;
+    user.face_count = Entry::changed(user.face_count, change)?;
+    user.save(sql)
 }
 
-fn user_from_text(text: &str) -> Result<UserId, StoreError> {
-    UserId::parse(text).ok_or_else(|| StoreError::Damaged(format!("{}: a user's name is not valid", files::DATABASE)))
+/// Reads a user's row whose columns begin at `first`.
+pub(super) fn from_row(row: &Row<'_>, first: usize) -> Result<User, StoreError> {
+    checksum::verify(TABLE, row, first..first + COLUMNS)?;
+    let name = row.get_ref(first + 2)?.as_str().map_err(|_| damaged("a user's name is no text"))?;
+    Ok(User {
+        key: row.get(first)?,
+        collection: row.get(first + 1)?,
+        name: UserId::parse(name).ok_or_else(|| damaged("a user's name is not valid"))?,
+        face_count: natural(row.get(first + 3)?, "a face count")?,
+    })
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{}: {what}", files::DATABASE))
 }

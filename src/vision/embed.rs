@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::align::AlignedFace;
+use super::dot::cosines;
 use super::network::{Network, NetworkError, Runtime};
 use super::{ChannelOrder, EmbedderContract, NetworkFile};
 
@@ -80,13 +81,16 @@ impl Embedding {
     }
 
     /// Cosine of the angle to `other`, -1 to 1; `None` between different models.
+    ///
+    /// Bit for bit what a search over a collection gives for the same two.
     #[must_use]
     pub fn cosine(&self, other: &Self) -> Option<f32> {
         if self.model_id != other.model_id || self.vector.len() != other.vector.len() {
             return None;
         }
-        let dot: f32 = self.vector.iter().zip(&other.vector).map(|(a, b)| a * b).sum();
-        Some(dot.clamp(-1.0, 1.0))
+        let mut cosine = [0.0];
+        cosines(&self.vector, &other.vector, &mut cosine);
+        Some(cosine[0])
     }
 }
 

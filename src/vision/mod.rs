@@ -14,6 +14,7 @@ pub mod pose;
 pub mod quality;
 pub mod resize;
 
+mod dot;
 mod seats;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use seats::{Seats, Turn};
 pub use align::AlignedFace;
 pub use decode::{DecodeError, DecodeLimits, Picture, Region, Window};
 pub use detect::{DetectOptions, Detection, Detector, Landmarks};
+pub(crate) use dot::cosines;
 pub use embed::{Embedder, Embedding, ModelId};
 pub use geometry::{BoxPx, PointPx};
 pub use image::Image;
