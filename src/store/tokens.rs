@@ -1,11 +1,26 @@
 //! Client request tokens, and the secret that signs pagination tokens.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError, TokenRecord, now_ms};
 
 /// How long an answer is kept for its token.
 const TOKEN_AGE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A client request token and the answer to keep for it in the same commit as the request's effect.
+pub type Keep<'a> = Option<(&'a str, &'a TokenRecord)>;
+
+/// Keeps an answer in the transaction of its effect, and forgets those older than a day.
+pub(super) fn keep(sql: &Connection, answer: Keep<'_>) -> Result<(), StoreError> {
+    let Some((token, record)) = answer else { return Ok(()) };
+    let now = now_ms();
+    sql.execute("DELETE FROM tokens WHERE created_ms <= ?1", [now - TOKEN_AGE_MAX_MS])?;
+    sql.execute(
+        "INSERT OR REPLACE INTO tokens VALUES (?1, ?2, ?3, ?4)",
+        params![token, record.request_hash, record.response, now],
+    )?;
+    Ok(())
+}
 
 impl Store {
     /// The answer kept for a client request token, if it is not older than a day.
@@ -28,15 +43,7 @@ impl Store {
     /// # Errors
     /// Of disk only.
     pub fn put_token(&self, token: &str, record: &TokenRecord) -> Result<(), StoreError> {
-        self.write(|sql| {
-            let now = now_ms();
-            sql.execute("DELETE FROM tokens WHERE created_ms <= ?1", [now - TOKEN_AGE_MAX_MS])?;
-            sql.execute(
-                "INSERT OR REPLACE INTO tokens VALUES (?1, ?2, ?3, ?4)",
-                params![token, record.request_hash, record.response, now],
-            )?;
-            Ok(())
-        })
+        self.write(|sql| keep(sql, Some((token, record))))
     }
 
     /// A secret of this data directory, made once, for signing pagination tokens.

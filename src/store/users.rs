@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, collections, files, natural, sql_limit};
+use super::{Keep, Store, StoreError, collections, files, natural, sql_limit, tokens};
 use crate::gallery::{CollectionId, FaceId, UserId};
 
 impl Store {
@@ -13,7 +13,16 @@ impl Store {
     /// # Errors
     /// `Missing` (collection), `Exists`.
     pub fn create_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
+        self.create_user_once(id, user, None)
+    }
+
+    /// As [`Store::create_user`], and keeps the answer to the request's token in the same commit.
+    ///
+    /// # Errors
+    /// As [`Store::create_user`]; then the token is not kept either.
+    pub fn create_user_once(&self, id: &CollectionId, user: &UserId, answer: Keep<'_>) -> Result<(), StoreError> {
         self.write(|sql| {
+            tokens::keep(sql, answer)?;
             let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
             if key_of(sql, key, user)?.is_some() {
                 return Err(StoreError::Exists);
@@ -29,7 +38,16 @@ impl Store {
     /// # Errors
     /// `Missing` (collection or user).
     pub fn delete_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
+        self.delete_user_once(id, user, None)
+    }
+
+    /// As [`Store::delete_user`], and keeps the answer to the request's token in the same commit.
+    ///
+    /// # Errors
+    /// As [`Store::delete_user`]; then the token is not kept either.
+    pub fn delete_user_once(&self, id: &CollectionId, user: &UserId, answer: Keep<'_>) -> Result<(), StoreError> {
         self.write_and_forget(|sql| {
+            tokens::keep(sql, answer)?;
             let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
             let owner = key_of(sql, key, user)?.ok_or(StoreError::Missing)?;
             sql.execute("UPDATE faces SET user = NULL WHERE user = ?1", [owner])?;
@@ -81,7 +99,22 @@ impl Store {
     /// # Errors
     /// `Missing` (collection, user or a face).
     pub fn set_user(&self, id: &CollectionId, faces: &[FaceId], user: Option<&UserId>) -> Result<(), StoreError> {
+        self.set_user_once(id, faces, user, None)
+    }
+
+    /// As [`Store::set_user`], and keeps the answer to the request's token in the same commit.
+    ///
+    /// # Errors
+    /// As [`Store::set_user`]; then the token is not kept either.
+    pub fn set_user_once(
+        &self,
+        id: &CollectionId,
+        faces: &[FaceId],
+        user: Option<&UserId>,
+        answer: Keep<'_>,
+    ) -> Result<(), StoreError> {
         self.write(|sql| {
+            tokens::keep(sql, answer)?;
             let key = collections::key_of(sql, id)?.ok_or(StoreError::Missing)?;
             let owner = match user {
                 Some(user) => Some(key_of(sql, key, user)?.ok_or(StoreError::Missing)?),
