@@ -4,6 +4,8 @@
 //!
 //! The whole service in this process: nothing listens, and the collection is gone when the program ends.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints its result")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 

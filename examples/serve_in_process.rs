@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example serve_in_process -- DATA_DIRECTORY`
 
+#![allow(clippy::print_stdout, reason = "prints how to reach it")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
