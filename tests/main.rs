@@ -14,6 +14,7 @@ mod architecture;
 mod cli;
 mod crash;
 mod models;
+mod operations;
 mod store;
 mod support;
 mod vision;

@@ -37,10 +37,12 @@ pub struct Output {
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
     let percent_min = limits::percent(input.threshold, limits::ASSOCIATE_PERCENT)?;
     let wanted = limits::distinct(&input.face_ids, limits::USER_FACES_MAX)?;
-    service.once(input.token.as_deref(), &question(&input, percent_min), || {
+    service.once(input.token.as_deref(), &question(&input, percent_min), |asked| {
         let shelf = service.shelf(&input.collection_id)?;
         let mut change = shelf.change(&service.store)?;
-        associate(&mut change, &input.user_id, &wanted, percent_min)
+        let output = associate(&change, &input.user_id, &wanted, percent_min)?;
+        change.set_user(&output.associated, Some(&input.user_id), &asked.receipt(&output))?;
+        Ok(output)
     })
 }
 
@@ -51,10 +53,12 @@ fn question(input: &Input, percent_min: f32) -> Question {
     Question::new("AssociateFaces", names.into_iter().chain([threshold.as_slice()]).chain(ids))
 }
 
+/// What the answer is and which faces go to the user, changing nothing yet.
+///
 /// AWS says both that more than 100 faces of a user exceed a quota and that the surplus is listed as unsuccessful,
 /// for which the wire has no reason. Here the quota holds for the whole request: nothing is associated.
 fn associate(
-    change: &mut Change<'_>,
+    change: &Change<'_>,
     user: &UserId,
     wanted: &[FaceId],
     percent_min: f32,
@@ -71,7 +75,6 @@ fn associate(
     if before + associated.len() > limits::USER_FACES_MAX {
         return Err(OperationError::QuotaExceeded(format!("a user has at most {} faces", limits::USER_FACES_MAX)));
     }
-    change.set_user(&associated, Some(user))?;
     let status = status(before + associated.len() > 0);
     Ok(Output { associated, refused, status })
 }

@@ -23,9 +23,10 @@ pub struct Output {}
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
     let (collection, user) = (&input.collection_id, &input.user_id);
     let request = Question::new("CreateUser", [collection.as_str().as_bytes(), user.as_str().as_bytes()]);
-    service.once(input.token.as_deref(), &request, || {
-        service.shelf(collection)?.change(&service.store)?.create_user(user)?;
-        Ok(Output {})
+    service.once(input.token.as_deref(), &request, |asked| {
+        let output = Output {};
+        service.shelf(collection)?.change(&service.store)?.create_user(user, &asked.receipt(&output))?;
+        Ok(output)
     })
 }
 

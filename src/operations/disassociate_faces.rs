@@ -33,10 +33,12 @@ pub struct Output {
 
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
     let wanted = limits::distinct(&input.face_ids, limits::USER_FACES_MAX)?;
-    service.once(input.token.as_deref(), &question(&input), || {
+    service.once(input.token.as_deref(), &question(&input), |asked| {
         let shelf = service.shelf(&input.collection_id)?;
         let mut change = shelf.change(&service.store)?;
-        disassociate(&mut change, &input.user_id, &wanted)
+        let output = disassociate(&change, &input.user_id, &wanted)?;
+        change.set_user(&output.disassociated, None, &asked.receipt(&output))?;
+        Ok(output)
     })
 }
 
@@ -46,8 +48,8 @@ fn question(input: &Input) -> Question {
     Question::new("DisassociateFaces", names.into_iter().chain(ids))
 }
 
-/// A face that is free already is in neither list.
-fn disassociate(change: &mut Change<'_>, user: &UserId, wanted: &[FaceId]) -> Result<Output, OperationError> {
+/// What the answer is and which faces are freed, changing nothing yet. A face that is free already is in neither list.
+fn disassociate(change: &Change<'_>, user: &UserId, wanted: &[FaceId]) -> Result<Output, OperationError> {
     let before = change.user_faces(user)?;
     let (mut disassociated, mut refused) = (Vec::new(), Vec::new());
     for &face_id in wanted {
@@ -62,7 +64,6 @@ fn disassociate(change: &mut Change<'_>, user: &UserId, wanted: &[FaceId]) -> Re
         };
         refused.push(RefusedFace { face_id, user_id, confidence: None, reasons: vec![reason] });
     }
-    change.set_user(&disassociated, None)?;
     let status = status(before > disassociated.len());
     Ok(Output { disassociated, refused, status })
 }

@@ -1,7 +1,5 @@
 //! `ListFaces`: pages through enrolled faces.
 
-use uuid::Uuid;
-
 use super::pages::Question;
 use super::shelf::Shelf;
 use super::types::FaceRecord;
@@ -64,7 +62,7 @@ fn question(input: &Input) -> Question {
 /// One page and the position after it, if more follow.
 type Page = (Vec<FaceRecord>, Option<Vec<u8>>);
 
-/// In order of enrolment; the position is the last face shown.
+/// In order of enrolment; the position is the place of the last face shown, which outlives the face.
 fn all(
     service: &Service,
     shelf: &Shelf,
@@ -72,19 +70,20 @@ fn all(
     limit: usize,
     position: Option<Vec<u8>>,
 ) -> Result<Page, OperationError> {
-    let refuse = |_| OperationError::InvalidPaginationToken;
-    let after = position.map(|bytes| Uuid::from_slice(&bytes).map(FaceId).map_err(refuse)).transpose()?;
-    let page = service.store.faces(shelf.id(), after, limit + 1, input.user_id.as_ref());
-    let mut faces = page.map_err(|error| match error {
-        // The store no longer knows the place of a face that was deleted since the page before.
-        StoreError::Missing if after.is_some() => OperationError::InvalidPaginationToken,
+    let after = match position {
+        Some(bytes) => i64::from_le_bytes(bytes.try_into().map_err(|_| OperationError::InvalidPaginationToken)?),
+        None => 0,
+    };
+    let refuse = |error| match error {
         StoreError::Missing => shelf.not_found(),
         other => internal(other),
-    })?;
+    };
+    let mut faces = service.store.faces_after(shelf.id(), after, limit + 1, input.user_id.as_ref()).map_err(refuse)?;
     let more = faces.len() > limit;
     faces.truncate(limit);
-    let next = faces.last().filter(|_| more).map(|last| last.face_id.0.as_bytes().to_vec());
-    Ok((faces, next))
+    let place = |face: &FaceRecord| service.store.place_of(shelf.id(), face.face_id).map_err(refuse);
+    let next = faces.last().filter(|_| more).map(place).transpose()?;
+    Ok((faces, next.map(|place| place.to_le_bytes().to_vec())))
 }
 
 /// In the order asked, unknown ids and other users' faces left out; the position is an index into the list.

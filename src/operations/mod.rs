@@ -50,7 +50,7 @@ use crate::gallery::{CollectionId, FaceId, UserId};
 use crate::policy::{self, Action, Decision, Meter, Outcome, Principal};
 use crate::store::buckets::Buckets;
 use crate::store::{CollectionRecord, Store, StoreError};
-use crate::vision::{Embedding, Vision};
+use crate::vision::Embedding;
 use pages::Pages;
 use replay::TokenLocks;
 use shelf::{Shelf, lock};
@@ -262,6 +262,10 @@ impl Default for Settings {
     }
 }
 
+/// Secrets by access key id, those revoked left out. Read once: the store belongs to this process and its keys are
+/// changed only while no service has it.
+type Keys = BTreeMap<String, String>;
+
 type Shelves = BTreeMap<CollectionId, Arc<Shelf>>;
 
 /// Everything the operations stand on; shared by all threads.
@@ -273,6 +277,7 @@ pub struct Service {
     buckets: Buckets,
     settings: Settings,
     meter: Meter,
+    keys: Keys,
     pages: Pages,
     token_locks: TokenLocks,
     /// Held while collections are created and deleted.
@@ -296,6 +301,7 @@ impl Service {
             buckets,
             settings,
             meter: Meter::default(),
+            keys: keys(&store)?,
             pages: Pages::new(store.instance_secret().map_err(internal)?),
             token_locks: TokenLocks::new(),
             structure: Mutex::new(()),
@@ -363,10 +369,9 @@ impl Service {
     /// Secret of an access key that is known and not revoked.
     ///
     /// # Errors
-    /// `Internal` when the store cannot be read.
+    /// None today: keys are read when the service starts.
     pub fn secret_of(&self, access_key_id: &str) -> Result<Option<String>, OperationError> {
-        let keys = self.store.keys().map_err(internal)?;
-        Ok(keys.into_iter().find(|key| key.id == access_key_id && !key.revoked).map(|key| key.secret))
+        Ok(self.keys.get(access_key_id).cloned())
     }
 
     /// Enrolled faces over all collections.
@@ -430,6 +435,11 @@ impl Service {
         self.shelves.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         Ok(())
     }
+}
+
+fn keys(store: &Store) -> Result<Keys, OperationError> {
+    let keys = store.keys().map_err(internal)?;
+    Ok(keys.into_iter().filter(|key| !key.revoked).map(|key| (key.id, key.secret)).collect())
 }
 
 /// All collections of the store.

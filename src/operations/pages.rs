@@ -10,7 +10,8 @@ const TOKEN_CHARS_MAX: usize = 255;
 /// HMAC-SHA256 cut to 128 bits.
 const SEAL_BYTES: usize = 16;
 /// Longest position that fits: `255 * 3 / 4` bytes less the seal.
-pub(super) const POSITION_BYTES_MAX: usize = TOKEN_CHARS_MAX * 3 / 4 - SEAL_BYTES;
+#[cfg(test)]
+const POSITION_BYTES_MAX: usize = TOKEN_CHARS_MAX * 3 / 4 - SEAL_BYTES;
 
 /// What a token belongs to: operation, collection and filters, digested.
 pub(super) struct Question([u8; 32]);
@@ -41,7 +42,7 @@ impl Pages {
         Self { key }
     }
 
-    /// A token for a position of at most [`POSITION_BYTES_MAX`] bytes.
+    /// A token for a position of at most 175 bytes: more would not fit the wire.
     pub(super) fn seal(&self, question: &Question, position: &[u8]) -> Result<String, OperationError> {
         let mut token = position.to_vec();
         token.extend_from_slice(&self.mac(question, position)?.finalize().into_bytes()[..SEAL_BYTES]);

@@ -1,7 +1,9 @@
 //! `ClientRequestToken`: the same token with the same parameters gives the same answer without a second effect.
 //!
-//! Only answers are kept: a request that failed may be tried again with its token. A crash between the effect
-//! and the keeping of its answer loses the token, not the effect.
+//! Only answers are kept: a request that failed may be tried again with its token.
+//!
+//! INVARIANT (effect and answer in one commit): whoever changes the store for such a request hands it the
+//! [`Receipt`] too, so that after a crash either both are there or neither, and trying again is safe.
 
 use std::sync::Mutex;
 
@@ -12,7 +14,7 @@ use super::shelf::lock;
 use super::types::{FaceRefusal, RefusedFace, UserStatus};
 use super::{OperationError, Service, internal};
 use crate::gallery::{FaceId, UserId};
-use crate::store::TokenRecord;
+use crate::store::{Keep, TokenRecord};
 
 const LOCKS: usize = 64;
 
@@ -35,27 +37,49 @@ pub(super) trait Kept: Sized {
     fn read(bytes: &mut Bytes<'_>) -> Option<Self>;
 }
 
+/// A token and what was asked with it, until the answer is known.
+pub(super) struct Asked<'a> {
+    token: Option<&'a str>,
+    request: &'a Question,
+}
+
+impl<'a> Asked<'a> {
+    /// What the store keeps together with the effect that `output` tells of.
+    pub(super) fn receipt<O: Kept>(&self, output: &O) -> Receipt<'a> {
+        let record = |token| {
+            let mut response = Vec::new();
+            output.write(&mut response);
+            (token, TokenRecord { request_hash: self.request.digest(), response })
+        };
+        Receipt(self.token.map(record))
+    }
+}
+
+/// An answer on its way into the commit of its effect; empty for a request without a token.
+pub(super) struct Receipt<'a>(Option<(&'a str, TokenRecord)>);
+
+impl Receipt<'_> {
+    pub(super) fn keep(&self) -> Keep<'_> {
+        self.0.as_ref().map(|(token, record)| (*token, record))
+    }
+}
+
 impl Service {
-    /// Runs `effect` unless `token` was answered before; `request` is operation and parameters.
+    /// Runs `effect` unless `token` was answered before; `request` is operation and parameters. `effect` commits
+    /// the receipt of its answer together with its change.
     pub(super) fn once<O: Kept>(
         &self,
         token: Option<&str>,
         request: &Question,
-        effect: impl FnOnce() -> Result<O, OperationError>,
+        effect: impl FnOnce(&Asked<'_>) -> Result<O, OperationError>,
     ) -> Result<O, OperationError> {
-        let Some(token) = token else { return effect() };
+        let asked = Asked { token, request };
+        let Some(token) = token else { return effect(&asked) };
         let _turn = lock(self.token_locks.of(token));
         if let Some(record) = self.store.token(token).map_err(internal)? {
             return replayed(token, request, &record);
         }
-        let output = effect()?;
-        let mut response = Vec::new();
-        output.write(&mut response);
-        // The effect is durable and the answer true; only a repetition of it would not be recognised.
-        if let Err(error) = self.store.put_token(token, &TokenRecord { request_hash: request.digest(), response }) {
-            tracing::warn!(%error, "the answer to a request token could not be kept");
-        }
-        Ok(output)
+        effect(&asked)
     }
 }
 

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use super::replay::Receipt;
 use super::{OperationError, internal, limits};
 use crate::gallery::{Collection, CollectionId, FaceId, UserId};
 use crate::store::{CollectionRecord, FaceRecord, Store, StoreError};
@@ -323,30 +324,38 @@ impl Change<'_> {
     }
 
     /// Gives faces to a user or frees them. All must be enrolled.
-    pub(super) fn set_user(&mut self, faces: &[FaceId], user: Option<&UserId>) -> Result<(), OperationError> {
-        if faces.is_empty() {
+    pub(super) fn set_user(
+        &mut self,
+        faces: &[FaceId],
+        user: Option<&UserId>,
+        receipt: &Receipt<'_>,
+    ) -> Result<(), OperationError> {
+        if faces.is_empty() && receipt.keep().is_none() {
             return Ok(());
         }
-        self.store.set_user(&self.shelf.id, faces, user).map_err(internal)?;
+        self.store.set_user_once(&self.shelf.id, faces, user, receipt.keep()).map_err(internal)?;
         self.vectors(|held| faces.iter().for_each(|face| held.gallery.set_user(*face, user.cloned())));
         Ok(())
     }
 
     /// Creates a user without faces.
-    pub(super) fn create_user(&mut self, user: &UserId) -> Result<(), OperationError> {
-        self.store.create_user(&self.shelf.id, user).map_err(|error| match error {
+    pub(super) fn create_user(&mut self, user: &UserId, receipt: &Receipt<'_>) -> Result<(), OperationError> {
+        self.store.create_user_once(&self.shelf.id, user, receipt.keep()).map_err(|error| match error {
             StoreError::Exists => OperationError::UserExists(user.to_string()),
             other => self.failed(other),
         })
     }
 
     /// Deletes a user and frees its faces.
-    pub(super) fn delete_user(&mut self, user: &UserId) -> Result<(), OperationError> {
+    pub(super) fn delete_user(&mut self, user: &UserId, receipt: &Receipt<'_>) -> Result<(), OperationError> {
         self.user_faces(user)?;
         let faces = self.store.faces(&self.shelf.id, None, limits::PAGE_MAX, Some(user)).map_err(internal)?;
-        self.store.delete_user(&self.shelf.id, user).map_err(internal)?;
-        self.vectors(|held| faces.iter().for_each(|face| held.gallery.set_user(face.face_id, None)));
-        Ok(())
+        let deleted = self.store.delete_user_once(&self.shelf.id, user, receipt.keep()).map_err(internal);
+        // The user may be gone although the write-ahead log could not be emptied after: memory follows the records.
+        if deleted.is_ok() || matches!(self.user_faces(user), Err(OperationError::UserNotFound(_))) {
+            self.vectors(|held| faces.iter().for_each(|face| held.gallery.set_user(face.face_id, None)));
+        }
+        deleted
     }
 
     /// Sets and removes tags, unless that makes too many.

@@ -252,3 +252,243 @@ fn store_and_gallery_agree_after_eight_threads() {
     let held = |face| shelf.read(&house.service.store, |gallery| gallery.embedding(face).is_some()).unwrap();
     assert!(records.iter().all(|record| held(record.face_id)));
 }
+
+fn open_with(dir: &Path, model: &str) -> Service {
+    let buckets = Buckets::open(BucketSource::Folder(dir.join("buckets"))).unwrap();
+    let eyes = Box::new(MadeUp(ModelId::new(model)));
+    Service::new(eyes, Store::open(dir).unwrap(), buckets, Settings::default()).unwrap()
+}
+
+impl House {
+    fn restarted(self) -> Self {
+        let Self { service, dir } = self;
+        drop(service);
+        Self { service: open(dir.path()), dir }
+    }
+
+    fn page(&self, limit: usize, next_token: Option<String>) -> (Vec<FaceId>, Option<String>) {
+        let input = list_faces::Input {
+            collection_id: staff(),
+            next_token,
+            limit: Some(limit),
+            user_id: None,
+            face_ids: Vec::new(),
+        };
+        let Response::ListFaces(page) = self.ask(Request::ListFaces(input)).unwrap() else { panic!() };
+        (page.faces.iter().map(|face| face.face_id).collect(), page.next_token)
+    }
+
+    fn tag(&self, numbers: std::ops::Range<usize>) -> Result<Response, OperationError> {
+        let tags = numbers.map(|n| (format!("k{n}"), String::new())).collect();
+        let resource_arn = arn::of(&Settings::default(), &staff());
+        self.ask(Request::TagResource(tag_resource::Input { resource_arn, tags }))
+    }
+
+    fn user_count(&self) -> u64 {
+        let input = describe_collection::Input { collection_id: staff() };
+        let Response::DescribeCollection(output) = self.ask(Request::DescribeCollection(input)).unwrap() else {
+            panic!()
+        };
+        output.user_count
+    }
+}
+
+#[test]
+fn two_threads_with_one_request_token_make_one_effect_and_get_one_answer() {
+    let house = house();
+    let ids = house.ids(&[1]);
+    for round in 0..20 {
+        let (user, token) = (format!("user{round}"), format!("t{round}"));
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let create = || scope.spawn(|| house.create_user(&user, Some(&token)));
+            let threads = [create(), create()];
+            threads.map(|thread| thread.join().unwrap()).into()
+        });
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        assert_eq!(house.user_count(), round + 1);
+    }
+    let associate = || {
+        house.ask(Request::AssociateFaces(associate_faces::Input {
+            collection_id: staff(),
+            user_id: UserId::parse("user0").unwrap(),
+            face_ids: ids.clone(),
+            threshold: None,
+            token: Some("associate".to_owned()),
+        }))
+    };
+    let answers: [_; 2] =
+        std::thread::scope(|scope| [scope.spawn(associate), scope.spawn(associate)].map(|t| t.join().unwrap()));
+    // Without the token the second would find the face with its user already and list it nowhere.
+    let Ok(Response::AssociateFaces(first)) = &answers[0] else { panic!("{answers:?}") };
+    assert_eq!(first.associated, ids);
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn a_request_token_is_answered_the_same_after_a_restart() {
+    let house = house();
+    house.create_user("ann", Some("create")).unwrap();
+    let house = house.restarted();
+    assert!(house.create_user("ann", Some("create")).is_ok());
+    let delete = |house: &House| {
+        let (user_id, token) = (UserId::parse("ann").unwrap(), Some("delete".to_owned()));
+        house.ask(Request::DeleteUser(delete_user::Input { collection_id: staff(), user_id, token }))
+    };
+    delete(&house).unwrap();
+    let house = house.restarted();
+    assert!(delete(&house).is_ok());
+    assert_eq!(house.user_count(), 0);
+}
+
+#[test]
+fn a_request_that_failed_leaves_its_token_free() {
+    let house = house();
+    house.create_user("ann", None).unwrap();
+    assert!(matches!(house.create_user("ann", Some("t")), Err(OperationError::UserExists(_))));
+    assert_eq!(house.service.store.token("t").unwrap(), None);
+    assert!(house.create_user("bob", Some("t")).is_ok());
+    assert!(house.service.store.token("t").unwrap().is_some());
+}
+
+#[test]
+fn an_association_of_nothing_is_kept_for_its_token_too() {
+    let house = house();
+    house.create_user("ann", None).unwrap();
+    let ids = house.ids(&[1]);
+    house.delete(ids.clone());
+    let associate = || {
+        house.ask(Request::AssociateFaces(associate_faces::Input {
+            collection_id: staff(),
+            user_id: UserId::parse("ann").unwrap(),
+            face_ids: ids.clone(),
+            threshold: None,
+            token: Some("t".to_owned()),
+        }))
+    };
+    let first = associate().unwrap();
+    house.ids(&[1]);
+    assert_eq!(associate().unwrap(), first, "the face is back, the answer is that of the first time");
+}
+
+#[test]
+fn a_panic_between_store_and_memory_is_mended_by_the_next_request() {
+    let house = house();
+    let one = house.ids(&[1]);
+    let shelf = house.service.shelf(&staff()).unwrap();
+    let store = &house.service.store;
+    let face_id = FaceId(uuid::Uuid::from_u128(7));
+    let record = FaceRecord { face_id, ..store.face(&staff(), one[0]).unwrap() };
+    let embedding = house.service.enrolled(&shelf, one[0]).unwrap();
+    let interrupted = catch_unwind(AssertUnwindSafe(|| {
+        let _change = shelf.change(store).unwrap();
+        store.put_faces(&staff(), &[(record, embedding)]).unwrap();
+        panic!("made-up panic before memory knows");
+    }));
+    assert!(interrupted.is_err());
+    assert_eq!(house.search(one[0]).unwrap(), [face_id]);
+    assert_eq!(house.service.face_count(), 2);
+    house.delete(vec![face_id]);
+    assert!(house.search(one[0]).unwrap().is_empty());
+}
+
+#[test]
+fn pages_go_on_after_a_restart_although_the_last_face_shown_was_deleted() {
+    let house = house();
+    let ids = house.ids(&[1, 2, 3, 4]);
+    let (seen, next) = house.page(2, None);
+    assert_eq!(seen, ids[..2]);
+    house.delete(vec![seen[1]]);
+    let house = house.restarted();
+    assert_eq!(house.page(2, next), (ids[2..].to_vec(), None));
+}
+
+#[test]
+fn a_resource_has_at_most_200_tags() {
+    let house = house();
+    house.tag(0..200).unwrap();
+    house.tag(0..200).unwrap();
+    assert!(matches!(house.tag(200..201), Err(OperationError::QuotaExceeded(_))));
+    let resource_arn = arn::of(&Settings::default(), &staff());
+    let keys = vec!["k0".to_owned(), "unknown".to_owned()];
+    let untag = untag_resource::Input { resource_arn: resource_arn.clone(), keys };
+    house.ask(Request::UntagResource(untag)).unwrap();
+    house.tag(200..201).unwrap();
+    let list = list_tags_for_resource::Input { resource_arn };
+    let Response::ListTagsForResource(output) = house.ask(Request::ListTagsForResource(list)).unwrap() else {
+        panic!()
+    };
+    assert!(output.tags.len() == 200 && output.tags.contains_key("k200") && !output.tags.contains_key("k0"));
+    let other = CollectionId::parse("other").unwrap();
+    let tags: Tags = (0..201).map(|n| (format!("k{n}"), String::new())).collect();
+    let create = create_collection::Input { collection_id: other, tags };
+    assert!(matches!(house.ask(Request::CreateCollection(create)), Err(OperationError::InvalidParameter(_))));
+}
+
+#[test]
+fn limits_of_searches_are_held() {
+    struct Case(Option<usize>, Option<f32>, bool);
+    let house = house();
+    let face_id = house.ids(&[1])[0];
+    for n in 0..5_u8 {
+        house.ids(&[1, 10 + n]);
+    }
+    for Case(faces_max, threshold, good) in [
+        Case(Some(0), None, false),
+        Case(Some(1), None, true),
+        Case(Some(4096), Some(0.0), true),
+        Case(Some(4097), None, false),
+        Case(None, Some(100.0), true),
+        Case(None, Some(-0.1), false),
+        Case(None, Some(100.1), false),
+        Case(None, Some(f32::NAN), false),
+    ] {
+        let input = search_faces::Input { collection_id: staff(), face_id, faces_max, threshold };
+        match house.ask(Request::SearchFaces(input)) {
+            Ok(Response::SearchFaces(output)) => {
+                assert!(good && output.matches.len() <= faces_max.unwrap_or(usize::MAX));
+                assert!(output.matches.iter().all(|found| found.similarity >= threshold.unwrap_or(80.0)));
+                assert!(output.matches.iter().all(|found| found.face.face_id != face_id));
+            }
+            answer => assert!(!good && matches!(answer, Err(OperationError::InvalidParameter(_))), "{answer:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_collection_of_another_model_is_refused_and_says_what_to_do() {
+    let House { service, dir } = house();
+    drop(service);
+    let house = House { service: open_with(dir.path(), "another"), dir };
+    let image = || ImageSource::Bytes(vec![1]);
+    let index = Request::IndexFaces(index_faces::Input {
+        collection_id: staff(),
+        image: image(),
+        external_image_id: None,
+        faces_max: None,
+        quality_filter: QualityFilter::Auto,
+    });
+    let search = Request::SearchFacesByImage(search_faces_by_image::Input {
+        collection_id: staff(),
+        image: image(),
+        faces_max: None,
+        threshold: None,
+        quality_filter: QualityFilter::Auto,
+    });
+    for request in [index, search] {
+        let Err(OperationError::InvalidParameter(text)) = house.ask(request) else { panic!() };
+        assert!(text.contains("`made-up`") && text.contains("`another`") && text.contains("new collection"), "{text}");
+    }
+}
+
+#[test]
+fn a_revoked_key_has_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let (good, revoked) = (store.create_key().unwrap(), store.create_key().unwrap());
+    store.revoke_key(&revoked.id).unwrap();
+    drop(store);
+    let service = open(dir.path());
+    assert_eq!(service.secret_of(&good.id).unwrap(), Some(good.secret));
+    assert_eq!(service.secret_of(&revoked.id).unwrap(), None);
+    assert_eq!(service.secret_of("TRMBUNKNOWN").unwrap(), None);
+}

@@ -124,6 +124,21 @@ impl Store {
         user: Option<&UserId>,
     ) -> Result<Vec<FaceRecord>, StoreError> {
         let place = after.map(|face| self.place_of(id, face)).transpose()?.unwrap_or(0);
+        self.faces_after(id, place, limit, user)
+    }
+
+    /// As [`Store::faces`], after a place of [`Store::place_of`]; 0 is before the first. The place stays good when
+    /// its face is deleted.
+    ///
+    /// # Errors
+    /// `Missing` (collection).
+    pub fn faces_after(
+        &self,
+        id: &CollectionId,
+        place: i64,
+        limit: usize,
+        user: Option<&UserId>,
+    ) -> Result<Vec<FaceRecord>, StoreError> {
         self.read(|sql| {
             let key = collections::find(sql, id)?.key;
             let owner = match user.map(|user| users::find(sql, key, user)).transpose() {
@@ -144,7 +159,11 @@ impl Store {
         })
     }
 
-    fn place_of(&self, id: &CollectionId, face: FaceId) -> Result<i64, StoreError> {
+    /// A face's place in the order of enrolment, 1 or more; also of a face deleted just now.
+    ///
+    /// # Errors
+    /// `Missing` (collection or face).
+    pub fn place_of(&self, id: &CollectionId, face: FaceId) -> Result<i64, StoreError> {
         let (key, place) = self.read(|sql| {
             let key = collections::find(sql, id)?.key;
             Ok((key, seq_of(sql, key, face)?))

@@ -23,6 +23,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use rusqlite::Connection;
 
+pub use tokens::Keep;
+
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
 use crate::vision::ModelId;
 

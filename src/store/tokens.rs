@@ -1,12 +1,32 @@
 //! Client request tokens, and the secret that signs pagination tokens.
 
-use rusqlite::params;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params};
 
 use super::{Store, StoreError, TokenRecord, checksum, now_ms};
 
 /// How long an answer is kept for its token.
 const TOKEN_AGE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A client request token and the answer to keep for it in the same commit as the request's effect.
+pub type Keep<'a> = Option<(&'a str, &'a TokenRecord)>;
+
+/// Keeps an answer in the transaction of its effect, and forgets those older than a day.
+pub(super) fn keep(sql: &Connection, answer: Keep<'_>) -> Result<(), StoreError> {
+    let Some((token, record)) = answer else { return Ok(()) };
+    keep_at(sql, token, record, now_ms())
+}
+
+fn keep_at(sql: &Connection, token: &str, record: &TokenRecord, now: i64) -> Result<(), StoreError> {
+    sql.execute("DELETE FROM tokens WHERE created_ms <= ?1", [now - TOKEN_AGE_MAX_MS])?;
+    let values = [
+        ValueRef::Text(token.as_bytes()),
+        ValueRef::Blob(&record.request_hash),
+        ValueRef::Blob(&record.response),
+        ValueRef::Integer(now),
+    ];
+    checksum::insert(sql, "tokens", "INSERT OR REPLACE INTO tokens VALUES (?1, ?2, ?3, ?4, ?5)", &values)
+}
 
 impl Store {
     /// The answer kept for a client request token, if it is not older than a day.
@@ -39,16 +59,7 @@ impl Store {
     }
 
     fn put_token_at(&self, token: &str, record: &TokenRecord, now: i64) -> Result<(), StoreError> {
-        self.write(|sql| {
-            sql.execute("DELETE FROM tokens WHERE created_ms <= ?1", [now - TOKEN_AGE_MAX_MS])?;
-            let values = [
-                ValueRef::Text(token.as_bytes()),
-                ValueRef::Blob(&record.request_hash),
-                ValueRef::Blob(&record.response),
-                ValueRef::Integer(now),
-            ];
-            checksum::insert(sql, "tokens", "INSERT OR REPLACE INTO tokens VALUES (?1, ?2, ?3, ?4, ?5)", &values)
-        })
+        self.write(|sql| keep_at(sql, token, record, now))
     }
 
     /// A secret of this data directory, made once, for signing pagination tokens.

@@ -4,7 +4,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
 use super::collections::{self, Entry};
-use super::{Store, StoreError, checksum, faces, files, natural, sql_limit, sql_number};
+use super::{Keep, Store, StoreError, checksum, faces, files, natural, sql_limit, sql_number, tokens};
 use crate::gallery::{CollectionId, FaceId, UserId};
 
 /// A user's row.
@@ -26,7 +26,16 @@ impl Store {
     /// # Errors
     /// `Missing` (collection), `Exists`.
     pub fn create_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
+        self.create_user_once(id, user, None)
+    }
+
+    /// As [`Store::create_user`], and keeps the answer to the request's token in the same commit.
+    ///
+    /// # Errors
+    /// As [`Store::create_user`]; then the token is not kept either.
+    pub fn create_user_once(&self, id: &CollectionId, user: &UserId, answer: Keep<'_>) -> Result<(), StoreError> {
         self.write(|sql| {
+            tokens::keep(sql, answer)?;
             let mut entry = collections::find(sql, id)?;
             match find(sql, entry.key, user) {
                 Err(StoreError::Missing) => {}
@@ -49,7 +58,16 @@ impl Store {
     /// # Errors
     /// `Missing` (collection or user).
     pub fn delete_user(&self, id: &CollectionId, user: &UserId) -> Result<(), StoreError> {
+        self.delete_user_once(id, user, None)
+    }
+
+    /// As [`Store::delete_user`], and keeps the answer to the request's token in the same commit.
+    ///
+    /// # Errors
+    /// As [`Store::delete_user`]; then the token is not kept either.
+    pub fn delete_user_once(&self, id: &CollectionId, user: &UserId, answer: Keep<'_>) -> Result<(), StoreError> {
         self.write_and_forget(|sql| {
+            tokens::keep(sql, answer)?;
             let mut entry = collections::find(sql, id)?;
             let user = find(sql, entry.key, user)?;
             faces::free_all(sql, user.key)?;
@@ -96,7 +114,22 @@ impl Store {
     /// # Errors
     /// `Missing` (collection, user or a face).
     pub fn set_user(&self, id: &CollectionId, faces: &[FaceId], user: Option<&UserId>) -> Result<(), StoreError> {
+        self.set_user_once(id, faces, user, None)
+    }
+
+    /// As [`Store::set_user`], and keeps the answer to the request's token in the same commit.
+    ///
+    /// # Errors
+    /// As [`Store::set_user`]; then the token is not kept either.
+    pub fn set_user_once(
+        &self,
+        id: &CollectionId,
+        faces: &[FaceId],
+        user: Option<&UserId>,
+        answer: Keep<'_>,
+    ) -> Result<(), StoreError> {
         self.write(|sql| {
+            tokens::keep(sql, answer)?;
             let key = collections::find(sql, id)?.key;
             let owner = user.map(|user| find(sql, key, user)).transpose()?.map(|user| user.key);
             for &face in faces {
