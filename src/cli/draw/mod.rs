@@ -220,7 +220,7 @@ impl Pen {
         // Crowds get small text, but none smaller than one can read.
         let text_min = (long_side / 110.0).max(12.0);
         let text = (face_width * 0.16).clamp(text_min, (long_side / 34.0).max(text_min));
-        let line = (long_side / 270.0).min(face_width / 18.0).max(1.6);
+        let line = (long_side / 270.0).min(face_width / 22.0).max(1.6);
         Ok(Self { line, font: Font::new(text)? })
     }
 
