@@ -1,5 +1,7 @@
 //! The `trombi` program from outside: every command with the real networks, its output and its exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

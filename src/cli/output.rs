@@ -84,7 +84,7 @@ pub(super) fn one_line(text: &str) -> String {
 /// A limit in the largest unit that it is a whole number of.
 pub(super) fn bytes(count: usize) -> String {
     const UNITS: [(usize, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = UNITS.iter().find(|(size, _)| count >= *size && count % size == 0);
+    let unit = UNITS.iter().find(|(size, _)| count >= *size && count.is_multiple_of(*size));
     unit.map_or_else(|| format!("{count} bytes"), |(size, name)| format!("{} {name}", count / size))
 }
 
