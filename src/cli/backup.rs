@@ -20,6 +20,13 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     if file.exists() {
         return Err(Failure::other(format!("`{}` exists already; name a new file", file.display())));
     }
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(Failure::other(format!(
+            "there is no folder `{}` to write `{}` in",
+            folder.display(),
+            file.display()
+        )));
+    }
     let data_dir = house::data_dir(global)?;
     if !data_dir.is_dir() {
         return Err(Failure::other(format!("there is no data directory `{}`", data_dir.display())));

@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::draw::{self, Mark, Pair, Tone};
 use super::failure::{Ending, Failure, Outcome};
-use super::house::{ScratchService, ask, expect_response, picture, read_picture};
+use super::house::{ScratchService, ask, complaint, expect_response, is_about_the_picture, picture, read_picture};
 use super::{Global, output};
 use crate::operations::compare_faces::{Input, Output};
 use crate::operations::types::{FaceDetail, QualityFilter};
-use crate::operations::{Request, Response, Service};
+use crate::operations::{OperationError, Request, Response, Service, detect_faces};
 
 /// The API's own default of `SimilarityThreshold`, percent.
 pub(super) const DEFAULT_THRESHOLD: f32 = 80.0;
@@ -72,14 +72,30 @@ fn compare(
         threshold: Some(if global.json { arguments.threshold } else { 0.0 }),
         quality_filter: QualityFilter::None,
     };
-    ask(service, Request::CompareFaces(input)).map_err(|error| explain(error.into(), &arguments.source))
+    let pictures = [(arguments.source.as_path(), source), (arguments.target.as_path(), target)];
+    ask(service, Request::CompareFaces(input)).map_err(|error| explain(service, &pictures, error))
 }
 
-fn explain(failure: Failure, source: &Path) -> Failure {
-    match failure {
-        Failure::NoFace(_) => Failure::NoFace(format!("there is no face in `{}`", source.display())),
-        other => other,
+/// The API has one error for a bad picture and one for a missing face; a person wants to know which and where.
+fn explain(service: &Service, pictures: &[(&Path, &[u8])], error: OperationError) -> Failure {
+    if !is_about_the_picture(&error) {
+        return error.into();
     }
+    for (path, bytes) in pictures {
+        if let Some(why) = complaint(bytes) {
+            return Failure::other(format!("`{}`: {why}", path.display()));
+        }
+    }
+    let faceless = pictures.iter().find(|(_, bytes)| has_no_face(service, bytes));
+    faceless.map_or_else(
+        || error.into(),
+        |(path, _)| Failure::NoFace(format!("`{}`: there is no face in the picture", path.display())),
+    )
+}
+
+fn has_no_face(service: &Service, bytes: &[u8]) -> bool {
+    let input = detect_faces::Input { image: picture(bytes) };
+    matches!(ask(service, Request::DetectFaces(input)), Ok(Response::DetectFaces(found)) if found.faces.is_empty())
 }
 
 fn print(answer: &Output, threshold: f32) -> Result<(), Failure> {
@@ -90,9 +106,6 @@ fn print(answer: &Output, threshold: f32) -> Result<(), Failure> {
     }
     for face in &answer.unmatched {
         rows.push(row("-".to_owned(), "no match", face));
-    }
-    if rows.is_empty() {
-        return output::line("no face in the target picture");
     }
     output::lines(&output::table(&["similarity", "verdict", "confidence", "left", "top", "width", "height"], &rows))
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::draw::{self, Mark, Tone};
 use super::failure::{Ending, Failure, Outcome};
-use super::house::{ScratchService, ask, expect_response, picture, read_picture};
+use super::house::{ScratchService, about_picture, ask, expect_response, picture, read_picture};
 use super::{Global, output};
 use crate::operations::types::FaceDetail;
 use crate::operations::{Request, Response, Service, detect_faces};
@@ -80,7 +80,7 @@ fn detect(
 ) -> Result<usize, Failure> {
     let bytes = read_picture(path)?;
     let response = ask(service, Request::DetectFaces(detect_faces::Input { image: picture(&bytes) }))
-        .map_err(|error| in_picture(path, error.into()))?;
+        .map_err(|error| about_picture(path, &bytes, error))?;
     match (global.json, several) {
         (true, false) => output::json(&response)?,
         (true, true) => output::json_of_picture(&path.to_string_lossy(), &response)?,
@@ -92,15 +92,6 @@ fn detect(
         output::note(global, &format!("drew {}", drawing.display()));
     }
     Ok(faces.len())
-}
-
-/// Says which picture a failure is about.
-pub(super) fn in_picture(path: &Path, failure: Failure) -> Failure {
-    match failure {
-        Failure::NoFace(why) => Failure::NoFace(format!("`{}`: {why}", path.display())),
-        Failure::Other(why) => Failure::Other(format!("`{}`: {why}", path.display())),
-        other => other,
-    }
 }
 
 fn mark(face: &FaceDetail) -> Mark {
@@ -128,7 +119,8 @@ fn print(path: &Path, response: &Response) -> Result<(), Failure> {
 
 fn row(index: usize, face: &FaceDetail) -> Vec<String> {
     let percent = |ratio: f32| format!("{:.1} %", 100.0 * ratio);
-    let angle = |degrees: f32| format!("{degrees:.0}°");
+    // Adding zero turns the -0 of a rounded small angle into 0.
+    let angle = |degrees: f32| format!("{:.0}°", degrees.round() + 0.0);
     let (area, pose, quality) = (&face.box_ratio, &face.pose, &face.quality);
     vec![
         (index + 1).to_string(),

@@ -12,7 +12,7 @@ use crate::operations::{OperationError, Request, Response, Service, Settings};
 use crate::policy::Principal;
 use crate::store::Store;
 use crate::store::buckets::{BucketSource, Buckets};
-use crate::vision::{DecodeLimits, Precision, Vision, VisionOptions};
+use crate::vision::{DecodeLimits, OVERVIEW_PX, Picture, Precision, Vision, VisionOptions};
 
 /// `--data`, `TROMBI_DATA`, or the platform's place for a user's data.
 pub(super) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
@@ -197,9 +197,40 @@ pub(super) fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Str
     // One byte more than allowed tells a file that grows, or lies about its size, from one that fits.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() > bytes_max {
-        return Err(format!("has more than {bytes_max} bytes, the most that is read"));
+        return Err(format!("larger than {}, the most that is read", output::bytes(bytes_max)));
     }
     Ok(bytes)
+}
+
+/// What is wrong with a picture that an operation refused, in words for the person at this machine: the API's
+/// own texts are few and do not say. `None` when nothing is.
+pub(super) fn complaint(bytes: &[u8]) -> Option<String> {
+    let read = Picture::open(bytes, &DecodeLimits::default()).and_then(|mut picture| picture.overview(OVERVIEW_PX));
+    read.err().map(|error| error.to_string())
+}
+
+/// The failure of an operation on one picture.
+pub(super) fn about_picture(path: &Path, bytes: &[u8], error: OperationError) -> Failure {
+    let name = path.display();
+    if !is_about_the_picture(&error) {
+        return error.into();
+    }
+    match complaint(bytes) {
+        Some(why) => Failure::other(format!("`{name}`: {why}")),
+        None if error == OperationError::NoFace => Failure::NoFace(format!("`{name}`: {error}")),
+        None => Failure::other(format!("`{name}`: {error}")),
+    }
+}
+
+/// Whether an error is one picture's, so that the next one may fare better.
+pub(super) fn is_about_the_picture(error: &OperationError) -> bool {
+    matches!(
+        error,
+        OperationError::NoFace
+            | OperationError::InvalidImageFormat(_)
+            | OperationError::ImageTooLarge(_)
+            | OperationError::InvalidParameter(_)
+    )
 }
 
 pub(super) fn picture(bytes: &[u8]) -> ImageSource {
@@ -216,7 +247,7 @@ mod tests {
         let file = dir.path().join("x.jpg");
         fs::write(&file, [0; 10]).unwrap();
         assert_eq!(read_bounded(&file, 10).unwrap().len(), 10);
-        assert!(read_bounded(&file, 9).unwrap_err().contains("more than 9 bytes"));
+        assert!(read_bounded(&file, 9).unwrap_err().contains("larger than 9 bytes"));
     }
 
     #[test]

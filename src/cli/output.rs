@@ -81,6 +81,13 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A limit in the largest unit that it is a whole number of.
+pub(super) fn bytes(count: usize) -> String {
+    const UNITS: [(usize, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = UNITS.iter().find(|(size, _)| count >= *size && count.is_multiple_of(*size));
+    unit.map_or_else(|| format!("{count} bytes"), |(size, name)| format!("{} {name}", count / size))
+}
+
 /// Rows as aligned columns, two spaces apart, without trailing spaces. Numbers lean right.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let header: Vec<String> = header.iter().map(|&cell| cell.to_owned()).collect();
@@ -115,6 +122,11 @@ mod tests {
     fn columns_are_aligned_and_numbers_lean_right() {
         let rows = vec![vec!["staff".to_owned(), "12".to_owned()], vec!["a".to_owned(), "1234".to_owned()]];
         assert_eq!(table(&["name", "faces"], &rows), ["name   faces", "staff     12", "a       1234"]);
+    }
+
+    #[test]
+    fn limits_are_told_in_whole_units() {
+        assert_eq!([15 << 20, 9, 1025].map(bytes), ["15 MiB", "9 bytes", "1025 bytes"]);
     }
 
     #[test]

@@ -6,10 +6,9 @@ use clap::Args;
 
 use super::collections::collection_id;
 use super::compare::percent;
-use super::detect::in_picture;
 use super::draw::{self, Mark, Tone};
 use super::failure::{Ending, Failure, Outcome};
-use super::house::{ask, expect_response, picture, read_picture};
+use super::house::{about_picture, ask, expect_response, picture, read_picture};
 use super::{Global, house, output};
 use crate::gallery::CollectionId;
 use crate::operations::search_faces_by_image::{Input, Output};
@@ -50,7 +49,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         quality_filter: QualityFilter::None,
     };
     let response = ask(&service, Request::SearchFacesByImage(input))
-        .map_err(|error| in_search(&arguments.picture, error.into()))?;
+        .map_err(|error| about_picture(&arguments.picture, &bytes, error))?;
     if global.json {
         output::json(&response)?;
     }
@@ -63,14 +62,6 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         output::note(global, &format!("drew {}", out.display()));
     }
     Ok(if answer.matches.is_empty() { Ending::NothingFound } else { Ending::Done })
-}
-
-/// A missing collection is not the picture's fault.
-fn in_search(path: &Path, failure: Failure) -> Failure {
-    match failure {
-        Failure::Other(why) if why.starts_with("collection ") => Failure::Other(why),
-        other => in_picture(path, other),
-    }
 }
 
 fn print(answer: &Output) -> Result<(), Failure> {

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// Secret for --s3-endpoint; better given in the environment
     #[arg(long, value_name = "SECRET", env = "TROMBI_S3_SECRET_ACCESS_KEY", hide_env_values = true)]
     s3_secret_access_key: Option<String>,
-    /// Region that clients sign for
+    /// Region in the ARNs of collections, and of --s3-endpoint; clients may sign for any
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     region: String,
 }

@@ -45,7 +45,7 @@ impl Layout {
         Self { frame, faces, plates: Vec::new() }
     }
 
-    /// Places a plate at a face: above it if that is free, else below, beside or, last, inside it.
+    /// Places a plate at a face: above it if that is free, else below, beside, across its edge or, last, inside.
     pub(super) fn place(&mut self, face: &Rect, width: f32, height: f32, gap: f32) -> Rect {
         let centred = face.centre().x - width / 2.0;
         let (above, below) = (face.top - gap - height, face.bottom() + gap);
@@ -63,6 +63,9 @@ impl Layout {
                 (face.left - gap - width, beside),
                 (face.right() + gap, face.bottom() - height),
                 (face.left - gap - width, face.bottom() - height),
+                // Across the box's own edge: in a crowd it tells whose label it is, and covers hair or chin.
+                (centred, face.top - height / 2.0),
+                (centred, face.bottom() - height / 2.0),
                 (centred, face.bottom() - gap - height),
                 (centred, face.top + gap),
             ],
@@ -93,11 +96,19 @@ impl Layout {
         Rect { left, top, ..plate }
     }
 
-    /// Covered area; text over text is far worse than text over a face. Equal costs keep the order.
+    /// Covered area: hair and chin count once, eyes to mouth five times, other text far more. Equal costs keep
+    /// the order.
     fn cost(&self, plate: &Rect) -> f32 {
         let over = |rects: &[Rect]| rects.iter().map(|rect| rect.shared(plate)).sum::<f32>();
-        over(&self.faces) + 20.0 * over(&self.plates)
+        let middles: f32 = self.faces.iter().map(|face| middle(face).shared(plate)).sum();
+        over(&self.faces) + 4.0 * middles + 20.0 * over(&self.plates)
     }
+}
+
+/// Eyes to mouth of a face's box.
+fn middle(face: &Rect) -> Rect {
+    let (left, top) = (face.left + 0.1 * face.width, face.top + 0.22 * face.height);
+    Rect { left, top, width: 0.8 * face.width, height: 0.63 * face.height }
 }
 
 #[cfg(test)]

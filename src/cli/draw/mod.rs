@@ -20,6 +20,8 @@ use text::Font;
 
 /// Drawings of smaller pictures are enlarged to this longest side, pixels.
 const LONG_SIDE_MIN: f32 = 1000.0;
+/// Width from which a face and its label are easy to tell from the neighbours', pixels.
+const FACE_WIDTH_WANTED: f32 = 120.0;
 /// Larger pictures are reduced to this longest side, pixels.
 const LONG_SIDE_MAX: f32 = 2400.0;
 
@@ -108,7 +110,7 @@ pub(super) fn readable_name(id: &str) -> String {
 /// Draws `marks` over one picture and writes it to `out`.
 pub(super) fn scene(bytes: &[u8], marks: &[Mark], out: &Path) -> Result<(), Failure> {
     let image = decode(bytes)?;
-    let scale = drawing_scale(&image);
+    let scale = drawing_scale(&image, marks);
     let image = resize::scaled(&image, scale);
     let frame = Rect::of_size(width(&image), height(&image));
     let mut canvas = Canvas::of(&image);
@@ -150,9 +152,12 @@ fn decode(bytes: &[u8]) -> Result<Image, Failure> {
 /// [`LONG_SIDE_MAX`] as `vision` takes it.
 const LONG_SIDE_MAX_PX: u32 = 2400;
 
-fn drawing_scale(image: &Image) -> f32 {
+/// Between the two longest sides, and at most twice as large for the sake of small faces.
+fn drawing_scale(image: &Image, marks: &[Mark]) -> f32 {
     let long_side = width(image).max(height(image));
-    long_side.clamp(LONG_SIDE_MIN, LONG_SIDE_MAX) / long_side
+    let frame = Rect::of_size(width(image), height(image));
+    let for_faces = (FACE_WIDTH_WANTED / face_width(&frame, marks).max(1.0)).clamp(1.0, 2.0);
+    (long_side * for_faces).clamp(LONG_SIDE_MIN, LONG_SIDE_MAX) / long_side
 }
 
 /// A common height for two pictures side by side, neither wider than it is pleasant.
@@ -212,15 +217,18 @@ struct Pen {
 
 impl Pen {
     fn new(long_side: f32, face_width: f32) -> Result<Self, Failure> {
-        let text = (face_width * 0.16).clamp(long_side / 75.0, long_side / 38.0).max(11.0);
-        let line = (long_side / 380.0).min(face_width / 18.0).max(1.4);
+        // Crowds get small text, but none smaller than one can read.
+        let text_min = (long_side / 110.0).max(12.0);
+        let text = (face_width * 0.16).clamp(text_min, (long_side / 34.0).max(text_min));
+        let line = (long_side / 270.0).min(face_width / 22.0).max(1.6);
         Ok(Self { line, font: Font::new(text)? })
     }
 
     fn face(&self, canvas: &mut Canvas, frame: &Rect, mark: &Mark) {
         let area = frame.part(&mark.box_ratio);
-        let radius = 0.13 * area.width.min(area.height);
-        let (line, opacity) = if mark.tone == Tone::Faint { (self.line * 0.7, 0.75) } else { (self.line, 1.0) };
+        // Round enough to look soft; a face that fills the picture is no pebble.
+        let radius = (0.13 * area.width.min(area.height)).min(self.line * 11.0);
+        let (line, opacity) = if mark.tone == Tone::Faint { (self.line * 0.75, 0.85) } else { (self.line, 1.0) };
         canvas.stroke_soft(&area, radius, line * 3.2, SHADOW, 0.30 * opacity);
         canvas.stroke(&area, radius, line, mark.tone.colour(), opacity);
         if let Some(landmarks) = &mark.landmarks_ratio {

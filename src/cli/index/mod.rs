@@ -19,11 +19,11 @@ use indicatif::ProgressBar;
 
 use super::collections::{collection_id, description};
 use super::failure::{Ending, Failure, Outcome};
-use super::house::{ask, read_bounded};
+use super::house::{ask, complaint, is_about_the_picture, read_bounded};
 use super::{Global, house, interrupt, output};
 use crate::gallery::{CollectionId, ExternalImageId};
 use crate::operations::types::{ImageSource, QualityFilter};
-use crate::operations::{OperationError, Request, Response, Service, index_faces};
+use crate::operations::{Request, Response, Service, index_faces};
 use crate::vision::DecodeLimits;
 use external_id::ExternalIdFrom;
 use journal::{Journal, PictureKey};
@@ -178,7 +178,11 @@ impl Run<'_> {
         let (external_image_id, name_changed) = self.arguments.external_id.of(path);
         match ask(self.service, Request::IndexFaces(self.input(bytes, external_image_id))) {
             Ok(response) => PictureEnd::Indexed { response, name_changed },
-            Err(error) if is_about_the_picture(&error) => PictureEnd::Refused(error.to_string()),
+            // The service has the bytes; what is wrong with them is worth a second reading.
+            Err(error) if is_about_the_picture(&error) => {
+                let again = read_bounded(path, DecodeLimits::default().bytes_max);
+                PictureEnd::Refused(again.ok().and_then(|bytes| complaint(&bytes)).unwrap_or_else(|| error.to_string()))
+            }
             Err(error) => PictureEnd::Fatal(error.into()),
         }
     }
@@ -250,15 +254,4 @@ impl Run<'_> {
         }
         Ok(if tally.pictures_refused == 0 { Ending::Done } else { Ending::SomeRefused })
     }
-}
-
-/// Whether an error is one picture's, so that the next one may fare better.
-fn is_about_the_picture(error: &OperationError) -> bool {
-    matches!(
-        error,
-        OperationError::NoFace
-            | OperationError::InvalidImageFormat(_)
-            | OperationError::ImageTooLarge(_)
-            | OperationError::InvalidParameter(_)
-    )
 }
