@@ -10,7 +10,7 @@ use trombi::vision::{
     Image, Landmarks, ModelId, NetworkFile, Picture, PointPx, Precision, Vision, VisionError, VisionOptions, Window,
 };
 
-use crate::support::{shared, skipped};
+use crate::support::{installed, shared, skipped};
 
 /// Everything these tests need; `None` (said aloud) where the machine lacks it.
 struct Bench {
@@ -24,12 +24,7 @@ impl Bench {
             skipped("networks, pictures and reference outputs");
             return None;
         };
-        let library = std::env::var_os("TROMBI_RUNTIME_LIBRARY").map(PathBuf::from).filter(|path| path.is_file());
-        let Some(library) = library else {
-            skipped("the inference runtime: TROMBI_RUNTIME_LIBRARY names no file");
-            return None;
-        };
-        Some(Self { shared, library })
+        Some(Self { shared, library: installed().runtime_library })
     }
 
     fn runtime(&self, precision: Precision) -> Runtime {
