@@ -320,11 +320,11 @@ fn a_face_of_40_px_in_full_hd_is_found() {
         };
         tried += 1;
         found += usize::from(scene.faces.iter().any(|face| inside(&face)));
-        assert!(scene.faces.len() <= 1, "{} faces beside {}", scene.faces.len(), path.display());
+        // Somebody in the background of the portrait may be seen as well, but nothing elsewhere.
+        assert!(scene.faces.iter().all(|face| inside(&face)), "{:?} beside {}", scene.faces, path.display());
     }
     println!("{found} of {tried} faces of 40 px found");
-    // Measured: 17 of 20 at confidence 0.6.
-    assert!(found * 20 >= tried * 17, "{found} of {tried}");
+    assert_eq!(found, tried);
 }
 
 #[test]
