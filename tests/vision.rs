@@ -10,7 +10,7 @@ use trombi::vision::{
     Image, Landmarks, ModelId, NetworkFile, Picture, PointPx, Precision, Vision, VisionError, VisionOptions, Window,
 };
 
-use crate::support::{shared, skipped};
+use crate::support::{installed, shared, skipped};
 
 /// Everything these tests need; `None` (said aloud) where the machine lacks it.
 struct Bench {
@@ -24,12 +24,7 @@ impl Bench {
             skipped("networks, pictures and reference outputs");
             return None;
         };
-        let library = std::env::var_os("TROMBI_RUNTIME_LIBRARY").map(PathBuf::from).filter(|path| path.is_file());
-        let Some(library) = library else {
-            skipped("the inference runtime: TROMBI_RUNTIME_LIBRARY names no file");
-            return None;
-        };
-        Some(Self { shared, library })
+        Some(Self { shared, library: installed().runtime_library })
     }
 
     fn runtime(&self, precision: Precision) -> Runtime {
@@ -325,11 +320,11 @@ fn a_face_of_40_px_in_full_hd_is_found() {
         };
         tried += 1;
         found += usize::from(scene.faces.iter().any(|face| inside(&face)));
-        assert!(scene.faces.len() <= 1, "{} faces beside {}", scene.faces.len(), path.display());
+        // Somebody in the background of the portrait may be seen as well, but nothing elsewhere.
+        assert!(scene.faces.iter().all(|face| inside(&face)), "{:?} beside {}", scene.faces, path.display());
     }
     println!("{found} of {tried} faces of 40 px found");
-    // Measured: 17 of 20 at confidence 0.6.
-    assert!(found * 20 >= tried * 17, "{found} of {tried}");
+    assert_eq!(found, tried);
 }
 
 #[test]

@@ -135,6 +135,14 @@ impl Embedder {
         &self.contract
     }
 
+    /// Makes an instance for each caller at once beforehand.
+    ///
+    /// # Errors
+    /// The runtime failed.
+    pub fn warm(&self) -> Result<(), NetworkError> {
+        self.network.fill_idle()
+    }
+
     /// Embeds one aligned face; one at a time, because batches do not pay (see `BATCHES`).
     ///
     /// # Errors

@@ -35,8 +35,8 @@ pub use quality::Quality;
 /// At most this many faces of one picture are reported, the largest ones.
 pub const FACES_MAX: usize = 100;
 
-/// Pictures are decoded at the smallest scale whose longest side is at least this, pixels; between this and
-/// `detect::FINE_PX` the detector needs no further shrinking, and sides of 1920, 3840 and 4000 land there.
+/// Pictures larger than `detect::FINE_PX` are decoded at the smallest scale whose longest side is at least this,
+/// pixels, so that twelve megapixels are not more work than two; smaller ones at full size.
 pub const OVERVIEW_PX: u32 = 960;
 
 /// Why a picture could not be seen.
@@ -180,6 +180,16 @@ impl Vision {
         &self.embedder
     }
 
+    /// Compiles what the first requests would otherwise wait for; takes a few seconds, so give it a thread of its own
+    /// beside them. Nothing depends on it. Let it end before the process does.
+    ///
+    /// # Errors
+    /// `Network` for a failure of the runtime.
+    pub fn warm(&self) -> Result<(), VisionError> {
+        self.embedder.warm()?;
+        Ok(self.detector.warm()?)
+    }
+
     /// Decodes, detects, aligns and measures; blocks while all seats are taken.
     ///
     /// # Errors
@@ -187,7 +197,8 @@ impl Vision {
     pub fn look(&self, bytes: &[u8]) -> Result<Scene, VisionError> {
         let _seat = self.seats.take(Turn::New)?;
         let mut picture = Picture::open(bytes, &self.limits)?;
-        let overview = picture.overview(OVERVIEW_PX)?;
+        let long_px = picture.width_px().max(picture.height_px());
+        let overview = picture.overview(if long_px > detect::FINE_PX { OVERVIEW_PX } else { long_px })?;
         let found = self.detector.detect(&overview.image, &DetectOptions::default())?;
         let found: Vec<_> = found.iter().map(|face| in_picture(face, &overview)).collect();
         let aligned = self.align_all(&mut picture, &overview, &found)?;

@@ -236,6 +236,18 @@ impl Network {
         &self.outputs
     }
 
+    /// Makes instances until as many are idle as are ever kept, so that no caller has to wait for one.
+    ///
+    /// # Errors
+    /// The runtime failed.
+    pub fn fill_idle(&self) -> Result<(), NetworkError> {
+        while lock(&self.idle).len() < self.idle_max {
+            let instance = self.source.instance(self.shape)?;
+            lock(&self.idle).push(instance);
+        }
+        Ok(())
+    }
+
     /// Lets `fill` write the whole input (it holds an earlier request's values), computes, and gives the
     /// outputs to `read`.
     ///

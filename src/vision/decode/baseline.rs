@@ -1,4 +1,4 @@
-//! Large baseline JPEGs, without decoding more than is asked for.
+//! Baseline JPEGs, without decoding more than is asked for.
 //!
 //! The first pass reads the whole entropy-coded scan once, makes the reduced overview from it as it
 //! goes, and remembers the reader's state at the start of each row of MCUs. Later windows resume
@@ -25,6 +25,8 @@ pub(super) struct Pixels {
 
 /// A JPEG of the supported kind, with its tables.
 pub(super) struct Reader<'a> {
+    /// Of the stored picture.
+    size: (u32, u32),
     components: Vec<Component>,
     /// Sampling of the luma, 1 or 2; an MCU is `8 * across` by `8 * down` pixels.
     across: usize,
@@ -91,6 +93,7 @@ impl<'a> Reader<'a> {
                     let components = scan_components(segment.body, header, &tables)?;
                     let mcus = |side: u32, factor: usize| (side as usize).div_ceil(8 * factor);
                     return Some(Self {
+                        size: header.size,
                         components,
                         across,
                         down,
@@ -204,12 +207,21 @@ impl<'a> Reader<'a> {
         row: usize,
     ) -> Result<(), Corrupt> {
         self.each_block(|component, at, block| {
-            let transform = &target.transforms[at];
-            let mut sums = [0.0; 64];
-            let flat = read_block(bits, self.codes(component)?, &mut predictions[at], |k, value| {
-                transform.add(&mut sums, k, value);
-            })?;
-            target.put(component, &Place { component: at, block, column, row }, &sums, flat);
+            let place = Place { component: at, block, column, row };
+            let (codes, prediction) = (self.codes(component)?, &mut predictions[at]);
+            let (transform, out, stride) = target.place(component, &place);
+            match transform {
+                Transform::Full(full) => {
+                    let mut coefficients = [0; 64];
+                    let flat = read_block(bits, codes, prediction, |k, value| full.set(&mut coefficients, k, value))?;
+                    full.finish(&coefficients, flat, out, stride);
+                }
+                Transform::Means(means) => {
+                    let mut sums = [0.0; 64];
+                    let flat = read_block(bits, codes, prediction, |k, value| means.add(&mut sums, k, value))?;
+                    means.finish(&sums, flat, out, stride);
+                }
+            }
             Ok(())
         })
     }
@@ -230,10 +242,9 @@ impl<'a> Reader<'a> {
                 coefficients.push((k, value));
             })?;
             for &index in hit {
-                let target = &mut *targets[index];
-                let mut sums = [0.0; 64];
-                coefficients.iter().for_each(|&(k, value)| target.transforms[at].add(&mut sums, k, value));
-                target.put(component, &Place { component: at, block, column, row }, &sums, flat);
+                let place = Place { component: at, block, column, row };
+                let (transform, out, stride) = targets[index].place(component, &place);
+                transform.apply(&coefficients, flat, out, stride);
             }
             Ok(())
         })
@@ -288,9 +299,17 @@ impl Target {
             let (across, down) = (points(reader.across, component.across), points(reader.down, component.down));
             let plane_width = columns.len() * component.across * across;
             let plane_height = rows.len() * component.down * down;
+            // Samples beyond the picture are padding, which must not leak into interpolated chroma.
+            let real = |side: u32, own: usize, factor: usize, points: usize, first: usize| {
+                (side as usize * own * points).div_ceil(8 * factor) - first * own * points
+            };
+            let real_width = real(reader.size.0, component.across, reader.across, across, columns.start);
+            let real_height = real(reader.size.1, component.down, reader.down, down, rows.start);
             planes.push(Plane {
                 samples: vec![0; plane_width * plane_height],
                 width: plane_width,
+                real_width: real_width.min(plane_width),
+                real_height: real_height.min(plane_height),
                 across: reader.across * luma / (component.across * across),
                 down: reader.down * luma / (component.down * down),
             });
@@ -306,13 +325,14 @@ impl Target {
         Self { rows, columns, transforms, planes, part, left: picture(left), top: picture(top) }
     }
 
-    /// Transforms one block into its plane.
+    /// How a block is transformed, where its samples go, and how far apart their rows are.
     #[inline(always)]
-    fn put(&mut self, component: &Component, place: &Place, sums: &[f32; 64], flat: bool) {
+    fn place(&mut self, component: &Component, place: &Place) -> (&Transform, &mut [u8], usize) {
         let (transform, plane) = (&self.transforms[place.component], &mut self.planes[place.component]);
-        let left = ((place.column - self.columns.start) * component.across + place.block.0) * transform.across;
-        let top = ((place.row - self.rows.start) * component.down + place.block.1) * transform.down;
-        transform.finish(sums, flat, &mut plane.samples[top * plane.width + left..], plane.width);
+        let (across, down) = transform.points();
+        let left = ((place.column - self.columns.start) * component.across + place.block.0) * across;
+        let top = ((place.row - self.rows.start) * component.down + place.block.1) * down;
+        (transform, &mut plane.samples[top * plane.width + left..], plane.width)
     }
 
     fn into_pixels(self) -> Pixels {

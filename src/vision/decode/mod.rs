@@ -56,8 +56,8 @@ pub enum DecodeError {
 /// Most pixels that one call of [`Picture::windows`] gives, all windows together; see there.
 const WINDOWS_PIXELS_MAX: u64 = 32_000_000;
 
-/// From this longest side on, a baseline JPEG is read in parts.
-const PARTIAL_SIDE_PX: u32 = 1280;
+/// From this longest side on, baseline JPEGs are read by our own reader: all of them.
+const PARTIAL_SIDE_PX: u32 = 0;
 
 /// The largest reduction.
 const SCALE_MAX: u32 = 8;

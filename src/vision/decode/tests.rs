@@ -156,6 +156,23 @@ fn partial_reading_at_full_scale_equals_the_full_decoder() {
     }
 }
 
+/// Checksums of what libjpeg-turbo 3 decodes (through OpenCV's `imread`, channels swapped to RGB).
+#[test]
+fn full_scale_equals_libjpeg_to_the_bit() {
+    let expected = [
+        ("baseline_444.jpg", 0x5E54_E794),
+        ("baseline_422.jpg", 0xD4CE_4340),
+        ("baseline_440.jpg", 0x36B2_CD71),
+        ("baseline_420.jpg", 0x97C4_012D),
+        ("baseline_420_restart.jpg", 0x27B5_F81D),
+        ("grey.jpg", 0x8761_3FA1),
+    ];
+    for (name, checksum) in expected {
+        let bytes = file(name);
+        assert_eq!(crc32fast::hash(partial(&bytes).overview(FULL).unwrap().image.rgb()), checksum, "{name}");
+    }
+}
+
 #[test]
 fn reduced_overview_is_the_area_mean() {
     for name in BASELINE {
