@@ -63,7 +63,7 @@ fn child_on_a_full_disk() {
     let data = directory().join("data");
     let mut store = Store::open(&data).unwrap();
     let mut model = Model::default();
-    let mut put = |store: &Store, model: &mut Model, op: &Op| match run(store, op) {
+    let put = |store: &Store, model: &mut Model, op: &Op| match run(store, op) {
         Ok(outcome) => assert_eq!(outcome, model.apply(op)),
         Err(StoreError::Full) => return false,
         Err(other) => panic!("{op:?}: {other}"),

@@ -33,7 +33,7 @@ fn figures() {
 
     let probes: Vec<_> = (0..SINGLE).map(|n| wide(n, &mut random)).collect();
     let clock = Instant::now();
-    probes.iter().for_each(|face| drop(store.put_faces(&single, std::slice::from_ref(face)).unwrap()));
+    probes.iter().for_each(|face| assert_eq!(store.put_faces(&single, std::slice::from_ref(face)).unwrap(), 1));
     println!("put, one at a time: {:.0} faces/s", f64::from(SINGLE) / clock.elapsed().as_secs_f64());
     let clock = Instant::now();
     probes.iter().take(100).for_each(|face| drop(store.delete_faces(&single, &[face.0.face_id]).unwrap()));
