@@ -13,7 +13,7 @@
 //! detector's box in the upright picture. Each level asks for at least what the one above it in the table asks.
 //! HIGH keeps to the head poses that the developer guide recommends for references. Roll does not matter, alignment undoes it.
 //!
-//! Of the largest faces of 300 pictures of LFW (first pictures of every nth person, found with YuNet) LOW and AUTO refuse
+//! Of the largest faces of 300 pictures of LFW (the first of every 19th person) LOW and AUTO refuse
 //! none, MEDIUM 1 and HIGH 12; `auto_refuses_few_of_the_largest_faces_of_lfw` measures it again.
 
 use super::types::{QualityFilter, Reason};
