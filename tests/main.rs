@@ -5,6 +5,7 @@ mod architecture;
 mod cli;
 mod crash;
 mod models;
+mod protocol;
 mod store;
 mod support;
 mod vision;
