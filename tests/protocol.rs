@@ -147,7 +147,9 @@ fn assert_error(answer: &str, status: u16, code: &str) {
 fn an_answer_has_all_its_headers() {
     let answer = plain().tell(post("{}", CLOSE).as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    for header in ["x-amzn-requestid: ", "date: ", "content-type: application/x-amz-json-1.1\r\n", "content-length: 43\r\n"] {
+    for header in
+        ["x-amzn-requestid: ", "date: ", "content-type: application/x-amz-json-1.1\r\n", "content-length: 43\r\n"]
+    {
         assert!(answer.contains(header), "{header}: {answer}");
     }
     assert_eq!(body_of(&answer), serde_json::json!({"CollectionIds": [], "FaceModelVersions": []}));
@@ -344,7 +346,9 @@ fn a_client_that_never_reads_is_cut_off() {
 #[test]
 fn garbage_is_refused() {
     let server = plain();
-    for bytes in [&b"\x16\x03\x01\x02\x00\x01"[..], b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nHost\r\n\r\n", &[0xff; 100]] {
+    for bytes in
+        [&b"\x16\x03\x01\x02\x00\x01"[..], b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nHost\r\n\r\n", &[0xff; 100]]
+    {
         let answer = server.tell(bytes);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }

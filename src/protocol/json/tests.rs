@@ -73,7 +73,11 @@ fn honest_bodies() -> Vec<(&'static str, serde_json::Value, serde_json::Value)> 
         ("CreateUser", user.clone(), with(&user, token.clone())),
         ("DeleteUser", user.clone(), with(&user, token.clone())),
         ("ListUsers", c.clone(), with(&c, page)),
-        ("AssociateFaces", user_faces.clone(), with(&with(&user_faces, token.clone()), json!({"UserMatchThreshold": 75}))),
+        (
+            "AssociateFaces",
+            user_faces.clone(),
+            with(&with(&user_faces, token.clone()), json!({"UserMatchThreshold": 75})),
+        ),
         ("DisassociateFaces", user_faces.clone(), with(&user_faces, token)),
         ("SearchUsers", user.clone(), with(&c, json!({"FaceId": FACE, "MaxUsers": 500, "UserMatchThreshold": 1.5}))),
         (
@@ -138,18 +142,43 @@ fn each_limit_holds_and_is_told_in_awss_words() {
     let pattern = |value: &str, path: &str, text: &str| {
         violation(value, path, &format!("satisfy regular expression pattern: {text}"))
     };
-    let at_most = |value: &str, path: &str, max: u32| violation(value, path, &format!("have value less than or equal to {max}"));
+    let at_most =
+        |value: &str, path: &str, max: u32| violation(value, path, &format!("have value less than or equal to {max}"));
     let at_least = |value: &str, path: &str, min: u32| {
         violation(value, path, &format!("have value greater than or equal to {min}"))
     };
     let cases = [
-        Case("DescribeCollection", "CollectionId", json!("a_.-9"), json!("a b"), pattern("'a b'", "collectionId", r"[a-zA-Z0-9_.\-]+")),
+        Case(
+            "DescribeCollection",
+            "CollectionId",
+            json!("a_.-9"),
+            json!("a b"),
+            pattern("'a b'", "collectionId", r"[a-zA-Z0-9_.\-]+"),
+        ),
         Case("CreateUser", "UserId", json!("a:b"), json!("é"), pattern("'é'", "userId", r"[a-zA-Z0-9_.\-:]+")),
-        Case("CreateUser", "ClientRequestToken", long(64), json!("a b"), pattern("'a b'", "clientRequestToken", "^[a-zA-Z0-9-_]+$")),
-        Case("SearchFaces", "FaceId", json!(FACE), json!("x"), pattern("'x'", "faceId", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")),
+        Case(
+            "CreateUser",
+            "ClientRequestToken",
+            long(64),
+            json!("a b"),
+            pattern("'a b'", "clientRequestToken", "^[a-zA-Z0-9-_]+$"),
+        ),
+        Case(
+            "SearchFaces",
+            "FaceId",
+            json!(FACE),
+            json!("x"),
+            pattern("'x'", "faceId", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+        ),
         Case("SearchFaces", "MaxFaces", json!(4096), json!(4097), at_most("'4097'", "maxFaces", 4096)),
         Case("SearchFaces", "MaxFaces", json!(1), json!(0), at_least("'0'", "maxFaces", 1)),
-        Case("SearchFaces", "FaceMatchThreshold", json!(100.0), json!(100.5), at_most("'100.5'", "faceMatchThreshold", 100)),
+        Case(
+            "SearchFaces",
+            "FaceMatchThreshold",
+            json!(100.0),
+            json!(100.5),
+            at_most("'100.5'", "faceMatchThreshold", 100),
+        ),
         Case("SearchFaces", "FaceMatchThreshold", json!(0), json!(-1), at_least("'-1.0'", "faceMatchThreshold", 0)),
         Case("ListUsers", "MaxResults", json!(500), json!(501), at_most("'501'", "maxResults", 500)),
         Case("ListFaces", "MaxResults", json!(4096), json!(4097), at_most("'4097'", "maxResults", 4096)),
@@ -160,14 +189,38 @@ fn each_limit_holds_and_is_told_in_awss_words() {
             json!("BEST"),
             violation("'BEST'", "qualityFilter", "satisfy enum value set: [NONE, AUTO, LOW, MEDIUM, HIGH]"),
         ),
-        Case("DeleteFaces", "FaceIds", json!([FACE]), json!([]), violation("'[0 members]'", "faceIds", "have length greater than or equal to 1")),
-        Case("AssociateFaces", "FaceIds", json!(vec![FACE; 100]), json!(vec![FACE; 101]), violation("'[101 members]'", "faceIds", "have length less than or equal to 100")),
-        Case("DeleteFaces", "FaceIds", json!(vec![FACE; 4096]), json!(vec![FACE; 4097]), violation("'[4097 members]'", "faceIds", "have length less than or equal to 4096")),
-        Case("DescribeCollection", "CollectionId", long(255), json!(""), format!(
-            "{}; {}",
-            violation("''", "collectionId", "have length greater than or equal to 1"),
-            pattern("''", "collectionId", r"[a-zA-Z0-9_.\-]+")
-        )),
+        Case(
+            "DeleteFaces",
+            "FaceIds",
+            json!([FACE]),
+            json!([]),
+            violation("'[0 members]'", "faceIds", "have length greater than or equal to 1"),
+        ),
+        Case(
+            "AssociateFaces",
+            "FaceIds",
+            json!(vec![FACE; 100]),
+            json!(vec![FACE; 101]),
+            violation("'[101 members]'", "faceIds", "have length less than or equal to 100"),
+        ),
+        Case(
+            "DeleteFaces",
+            "FaceIds",
+            json!(vec![FACE; 4096]),
+            json!(vec![FACE; 4097]),
+            violation("'[4097 members]'", "faceIds", "have length less than or equal to 4096"),
+        ),
+        Case(
+            "DescribeCollection",
+            "CollectionId",
+            long(255),
+            json!(""),
+            format!(
+                "{}; {}",
+                violation("''", "collectionId", "have length greater than or equal to 1"),
+                pattern("''", "collectionId", r"[a-zA-Z0-9_.\-]+")
+            ),
+        ),
     ];
     let bodies = honest_bodies();
     for Case(operation, name, at, over, expected) in cases {
@@ -184,9 +237,11 @@ fn each_limit_holds_and_is_told_in_awss_words() {
 
 #[test]
 fn too_long_texts_are_refused_and_shown_in_part() {
-    for (operation, name, max) in
-        [("DescribeCollection", "CollectionId", 255), ("CreateUser", "UserId", 128), ("CreateUser", "ClientRequestToken", 64)]
-    {
+    for (operation, name, max) in [
+        ("DescribeCollection", "CollectionId", 255),
+        ("CreateUser", "UserId", 128),
+        ("CreateUser", "ClientRequestToken", 64),
+    ] {
         let mut body = json!({"CollectionId": "c", "UserId": "u"});
         body[name] = json!("a".repeat(max));
         assert!(parsed(operation, &body).is_ok(), "{name}");
@@ -243,7 +298,9 @@ fn bodies_that_are_no_json_end_early_and_cheaply() {
 #[test]
 fn whole_numbers_may_carry_a_point() {
     for number in ["80", "80.0", "8e1"] {
-        let body = format!("{{\"CollectionId\":\"c\",\"FaceId\":\"{FACE}\",\"FaceMatchThreshold\":{number},\"MaxFaces\":{number}}}");
+        let body = format!(
+            "{{\"CollectionId\":\"c\",\"FaceId\":\"{FACE}\",\"FaceMatchThreshold\":{number},\"MaxFaces\":{number}}}"
+        );
         let Ok(Request::SearchFaces(input)) = parse_request("SearchFaces", body.as_bytes()) else { panic!("{number}") };
         assert_eq!((input.threshold, input.faces_max), (Some(80.0), Some(80)));
     }
@@ -433,9 +490,13 @@ fn users_carry_their_status() {
         let user_id = UserId::parse("u").unwrap();
         operations::types::UserSummary { user_id, status }
     });
-    let answer = written(&Response::ListUsers(operations::list_users::Output { users: users.into(), next_token: None }));
-    assert_eq!(answer, json!({"Users": [
-        {"UserId": "u", "UserStatus": "ACTIVE"}, {"UserId": "u", "UserStatus": "CREATED"}
-    ]}));
+    let answer =
+        written(&Response::ListUsers(operations::list_users::Output { users: users.into(), next_token: None }));
+    assert_eq!(
+        answer,
+        json!({"Users": [
+            {"UserId": "u", "UserStatus": "ACTIVE"}, {"UserId": "u", "UserStatus": "CREATED"}
+        ]})
+    );
     assert!(CollectionId::parse("a b").is_none());
 }

@@ -57,8 +57,7 @@ impl Sent {
     }
 
     fn claim(&self, now_s: i64, region: Option<&str>) -> Result<Claim, SignatureError> {
-        let headers: Vec<(&str, &[u8])> =
-            self.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let headers: Vec<(&str, &[u8])> = self.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let head = Head { method: "POST", path: self.path, query: self.query, headers: &headers };
         Claim::read(&head, now_s, region)
     }
@@ -122,7 +121,10 @@ fn whatever_was_signed_may_not_be_changed() {
         plain.clone().header("content-type", "text/plain"),
         plain.clone().header("x-amz-date", "20260304T050608Z"),
         plain.clone().authorization("/us-east-1/", "/us-east-2/"),
-        plain.clone().authorization("AKIDTROMBI", "AKIDTROMBI").authorization(";x-amz-date;", ";user-agent;x-amz-date;"),
+        plain
+            .clone()
+            .authorization("AKIDTROMBI", "AKIDTROMBI")
+            .authorization(";x-amz-date;", ";user-agent;x-amz-date;"),
         plain.clone().authorization("44af", "44ae"),
         plain.clone().authorization(PLAIN_SIGNATURE, &PLAIN_SIGNATURE.to_uppercase()),
         plain.clone().authorization("44af", "44"),
@@ -173,10 +175,7 @@ fn malformed_heads_are_told_what_is_wrong() {
         Case(plain().header("authorization", "Basic YTpi"), "must begin with 'AWS4-HMAC-SHA256'"),
         Case(plain().header("authorization", "AWS4-HMAC-SHA256"), "a part that is not known"),
         Case(plain().authorization("Signature=", "Signature=a, Signature="), "a part twice"),
-        Case(
-            plain().authorization(PLAIN_SIGNATURE, ""),
-            "Authorization header requires 'Signature' parameter.",
-        ),
+        Case(plain().authorization(PLAIN_SIGNATURE, ""), "Authorization header requires 'Signature' parameter."),
         Case(plain().authorization("/aws4_request", ""), "exactly 5 slash-delimited elements"),
         Case(plain().authorization("aws4_request", "aws5_request"), "valid terminator: 'aws4_request'"),
         Case(plain().authorization("/rekognition/", "/s3/"), "scoped to correct service: 'rekognition'"),
