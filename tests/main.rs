@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod models;
 mod operations;
+mod protocol;
 mod store;
 mod support;
 mod vision;

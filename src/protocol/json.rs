@@ -118,3 +118,6 @@ pub struct Answer {
     /// Extra headers, name and value.
     pub headers: Vec<(&'static str, String)>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -537,3 +537,6 @@ fn date_from_days(days: i64) -> (i64, i64, i64) {
     let month = (1..=12).rev().find(|&month| days_from_date(year, month, 1) <= days).unwrap_or(1);
     (year, month, days - days_from_date(year, month, 1) + 1)
 }
+
+#[cfg(test)]
+mod tests;

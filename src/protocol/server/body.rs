@@ -114,8 +114,7 @@ mod tests {
 
     #[test]
     fn a_trickle_runs_out_of_time_and_a_slow_line_does_not() {
-        let limits =
-            Limits { body_timeout: Duration::from_secs(20), body_rate_min: 32 * 1024, ..Limits::default() };
+        let limits = Limits { body_timeout: Duration::from_secs(20), body_rate_min: 32 * 1024, ..Limits::default() };
         assert_eq!(patience(&limits, Duration::ZERO, 0), Duration::from_secs(20));
         assert_eq!(patience(&limits, Duration::from_secs(25), 1000), Duration::ZERO);
         // 60 KiB/s for 100 s: still the full patience for silence.

@@ -96,7 +96,8 @@ impl Desk {
             (&Method::GET | &Method::HEAD, "/metrics") => plain(OPENMETRICS, self.scrape().await, &id),
             _ => {
                 body::drain(incoming, &self.limits);
-                let text = "the API is POST with the header X-Amz-Target; there are also GET /healthz, /readyz and /metrics";
+                let text =
+                    "the API is POST with the header X-Amz-Target; there are also GET /healthz, /readyz and /metrics";
                 refusal(&Fault { status: 404, ..Fault::unknown_operation(text) }, &id)
             }
         })
@@ -172,10 +173,13 @@ impl Desk {
             // Never served, so the answer does not depend on the body.
             return Err(json::parse_request(operation, b"").err().unwrap_or_else(Fault::internal));
         }
-        Ok((operation, match claim {
-            Some(claim) => Some(self.signer(claim).await?),
-            None => None,
-        }))
+        Ok((
+            operation,
+            match claim {
+                Some(claim) => Some(self.signer(claim).await?),
+                None => None,
+            },
+        ))
     }
 
     async fn signer(self: &Arc<Self>, claim: Claim) -> Result<Signer, Fault> {
