@@ -143,7 +143,9 @@ impl Embedder {
         self.network.fill_idle()
     }
 
-    /// Embeds one aligned face; one at a time, because batches do not pay (see `BATCHES`).
+    /// Embeds one aligned face. One at a time: four at once take 19 % less f32 time a face on one core (2.97 instead of
+    /// 3.66 ms with face-reidentification-retail-0095, 2.55 instead of 3.13 ms with MobileFaceNet; eight gain no more),
+    /// which only pictures with four faces would see, against a second compiled network in every process.
     ///
     /// # Errors
     /// The face has another side than the contract's, the runtime failed, or the network's answer has no

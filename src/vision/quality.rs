@@ -9,7 +9,7 @@ pub struct Quality {
     pub brightness: f32,
     /// How steep the finest steps of luma are against its contrast: with g the root mean square of the
     /// differences of neighbouring pixels (to the right and downwards), and s the standard deviation of luma
-    /// (taken as at least 8), 100 x (g / s - 0.05) / 0.30, cut to 0 to 100. A face that was enlarged to the aligned size, or
+    /// (taken as at least 8), 100 x (g / s - 0.09) / 0.27, cut to 0 to 100. A face that was enlarged to the aligned size, or
     /// is out of focus, has small steps for its contrast.
     pub sharpness: f32,
 }
@@ -18,8 +18,8 @@ pub struct Quality {
 const BRIGHT_LUMA: f32 = 200.0;
 /// Below this contrast, steps are mostly noise and must not count as sharpness.
 const CONTRAST_MIN: f32 = 8.0;
-/// Ratios g / s of sharpness 0 and 100.
-const RATIO: (f32, f32) = (0.05, 0.35);
+/// Ratios g / s of sharpness 0 and 100: of the largest faces of all LFW pictures 98 % lie between 20 and 95.
+const RATIO: (f32, f32) = (0.09, 0.36);
 
 /// Brightness and sharpness over the middle of the face: columns 20 % to 80 % and rows 30 % to 90 % of the
 /// aligned square, which leaves out most of the background, the hair and what lies beyond the picture.

@@ -73,11 +73,10 @@ fn convert_row(luma: &[u8], cb: &[u8], cr: &[u8], row: &mut [u8]) {
 
 /// The factors 1.402, 0.34414, 0.71414 and 1.772 in units of 2^-16, whole parts taken out so that all have 16 bits.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "differences of bytes, scaled by less than one")]
 fn convert(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let (y, cb, cr) = (i16::from(y), i16::from(cb) - 128, i16::from(cr) - 128);
     let product = |value: i16, factor: i16| i32::from(value) * i32::from(factor);
-    let rounded = |sum: i32| (sum + (1 << 15) >> 16) as i16;
+    let rounded = |sum: i32| ((sum + (1 << 15)) >> 16) as i16;
     let byte = |value: i16| value.clamp(0, 255) as u8;
     [
         byte(y + cr + rounded(product(cr, 26_345))),
@@ -120,7 +119,7 @@ impl Interpolated {
             self.sums.extend(plane.row(near)[columns].iter().map(|&value| u16::from(value)));
             return;
         }
-        let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(plane.real_height - 1) };
+        let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(plane.real_height - 1) };
         let (near, far) = (&plane.row(near)[columns.clone()], &plane.row(far)[columns]);
         self.sums.extend(near.iter().zip(far).map(|(&near, &far)| 3 * u16::from(near) + u16::from(far)));
     }

@@ -18,6 +18,7 @@ const ZIGZAG: [u8; 64] = [
 ];
 
 /// How the blocks of one component become samples.
+#[expect(clippy::large_enum_variant, reason = "a few in each picture, and boxing one costs every block a look-up")]
 pub(super) enum Transform {
     /// All 64 samples.
     Full(Full),
@@ -80,7 +81,7 @@ impl Full {
     #[expect(clippy::unused_self, reason = "the same form as `Means::finish`")]
     pub(super) fn finish(&self, coefficients: &[i16; 64], flat: bool, out: &mut [u8], stride: usize) {
         if flat {
-            let value = level(i32::from(coefficients[0]) + 4 >> 3);
+            let value = level((i32::from(coefficients[0]) + 4) >> 3);
             out.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(value));
         } else {
             inverse_8x8(coefficients, out, stride);
