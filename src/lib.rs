@@ -11,6 +11,8 @@
 //! - [`protocol`]: HTTP, SigV4, AWS JSON 1.1
 //! - [`cli`]: one file per command
 
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests make their numbers themselves"))]
+
 pub mod cli;
 pub mod gallery;
 pub mod models;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::failure::Failure;
 use super::{Global, output};
@@ -59,7 +60,7 @@ pub(super) fn install_aloud(global: &Global, thoroughness: Thoroughness) -> Resu
 
 /// The service over opened parts; `region` is that of its ARNs.
 pub(super) fn service(
-    vision: Vision,
+    vision: Arc<Vision>,
     store: Store,
     buckets: Buckets,
     installed: &Installed,
@@ -79,8 +80,8 @@ pub(super) fn seats(global: &Global) -> usize {
 }
 
 /// Loads the networks; `queue_max` callers may wait for a seat.
-pub(super) fn open_vision(global: &Global, installed: &Installed, queue_max: usize) -> Result<Vision, Failure> {
-    Ok(Vision::open(&VisionOptions {
+pub(super) fn open_vision(global: &Global, installed: &Installed, queue_max: usize) -> Result<Arc<Vision>, Failure> {
+    Ok(Arc::new(Vision::open(&VisionOptions {
         runtime_library: installed.runtime_library.clone(),
         detector: installed.detector.clone(),
         embedder: installed.embedder.clone(),
@@ -89,7 +90,7 @@ pub(super) fn open_vision(global: &Global, installed: &Installed, queue_max: usi
         queue_max,
         precision: Precision::default(),
         limits: DecodeLimits::default(),
-    })?)
+    })?))
 }
 
 /// Buckets of local commands, which name files and never objects: an empty corner of the data directory.

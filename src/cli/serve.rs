@@ -64,7 +64,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let key = first_key(&store)?;
     let buckets = Buckets::open(bucket_source(arguments, data_dir.join("buckets")))
         .map_err(|error| Failure::other(error.to_string()))?;
-    let service = house::service(vision, store, buckets, &installed, Some(&arguments.region))?;
+    let service = house::service(Arc::clone(&vision), store, buckets, &installed, Some(&arguments.region))?;
     output::lines(&setup::summary(&installed))?;
     output::lines(&greeting(arguments, server.address(), &key))?;
     if arguments.no_auth {
@@ -73,8 +73,13 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let stop = async {
         interrupt::signal().await;
     };
-    runtime.block_on(server.serve(Arc::new(service), stop))?;
-    Ok(Ending::Done)
+    // Beside the first requests; they work without it, only slower.
+    let warming = std::thread::spawn(move || vision.warm());
+    let served = runtime.block_on(server.serve(Arc::new(service), stop));
+    if let Ok(Err(error)) = warming.join() {
+        output::warning(&format!("warming up failed: {error}"));
+    }
+    Ok(served.map(|()| Ending::Done)?)
 }
 
 fn options(global: &Global, arguments: &Arguments) -> ServerOptions {

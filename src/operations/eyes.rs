@@ -1,5 +1,7 @@
 //! What the operations need of `vision`, so that their logic can be tested without networks.
 
+use std::sync::Arc;
+
 use crate::vision::{AlignedFace, Embedding, ModelId, Scene, Vision, VisionError};
 
 /// Sees faces and embeds them; shared by all threads.
@@ -25,18 +27,37 @@ pub trait Eyes: Send + Sync {
 
 impl Eyes for Vision {
     fn look(&self, bytes: &[u8]) -> Result<Scene, VisionError> {
-        Self::look(self, bytes)
+        Vision::look(self, bytes)
     }
 
     fn embed(&self, faces: &[&AlignedFace]) -> Result<Vec<Embedding>, VisionError> {
-        Self::embed(self, faces)
+        Vision::embed(self, faces)
     }
 
     fn model_id(&self) -> &ModelId {
-        Self::model_id(self)
+        Vision::model_id(self)
     }
 
     fn dimensions(&self) -> usize {
         self.embedder().contract().dimensions
+    }
+}
+
+/// Shared, so that a server can warm them beside the first requests.
+impl<E: Eyes> Eyes for Arc<E> {
+    fn look(&self, bytes: &[u8]) -> Result<Scene, VisionError> {
+        E::look(self, bytes)
+    }
+
+    fn embed(&self, faces: &[&AlignedFace]) -> Result<Vec<Embedding>, VisionError> {
+        E::embed(self, faces)
+    }
+
+    fn model_id(&self) -> &ModelId {
+        E::model_id(self)
+    }
+
+    fn dimensions(&self) -> usize {
+        E::dimensions(self)
     }
 }
