@@ -16,7 +16,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use hmac::{Hmac, KeyInit, Mac};
@@ -214,7 +214,7 @@ fn call(connection: &TcpStream, request: &[u8]) {
 fn signed(address: SocketAddr, key: &AccessKey, picture: &[u8]) -> Vec<u8> {
     let image = base64_simd::STANDARD.encode_to_string(picture);
     let body = format!(r#"{{"CollectionId":"load","Image":{{"Bytes":"{image}"}},"MaxFaces":5}}"#);
-    let time = amz_date();
+    let time = amz_date(address);
     let (date, scope) = (&time[..8], format!("{}/us-east-1/rekognition/aws4_request", &time[..8]));
     let headers = format!(
         "content-type:application/x-amz-json-1.1\nhost:{address}\nx-amz-date:{time}\nx-amz-target:RekognitionService.SearchFacesByImage\n"
@@ -247,12 +247,17 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `20261122T031415Z`, from the HTTP date of now.
-fn amz_date() -> String {
-    // "Sun, 22 Nov 2026 03:14:15 GMT"
-    let text = httpdate::fmt_http_date(SystemTime::now());
-    let words: Vec<&str> = text.split([' ', ':']).collect();
+/// `20261122T031415Z`, from the server's own `Date` header.
+fn amz_date(address: SocketAddr) -> String {
+    let mut connection = TcpStream::connect(address).expect("the server listens");
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).expect("the server reads");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("the server answers");
+    // "date: Sun, 22 Nov 2026 03:14:15 GMT"
+    let line = answer.lines().find(|line| line.to_ascii_lowercase().starts_with("date:")).expect("a date");
+    let words: Vec<&str> = line.split([' ', ':']).filter(|word| !word.is_empty()).collect();
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = 1 + months.iter().position(|m| *m == words[2]).expect("a month");
-    format!("{}{month:02}{}T{}{}{}Z", words[3], words[1], words[4], words[5], words[6])
+    let month = 1 + months.iter().position(|m| *m == words[3]).expect("a month");
+    format!("{}{month:02}{}T{}{}{}Z", words[4], words[2], words[5], words[6], words[7])
 }

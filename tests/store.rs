@@ -258,7 +258,7 @@ fn threads_write_and_read_at_once() {
     const EACH: u32 = 60;
     let dir = scratch();
     let store = store_with(dir.path(), 0..0);
-    let kept = |n: &u32| n % 3 != 0;
+    let kept = |n: &u32| !n.is_multiple_of(3);
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
             let store = &store;

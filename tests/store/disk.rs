@@ -64,10 +64,13 @@ fn child_on_a_full_disk() {
     let mut store = Store::open(&data).unwrap();
     let mut model = Model::default();
     let put = |store: &Store, model: &mut Model, op: &Op| match run(store, op) {
-        Ok(outcome) => assert_eq!(outcome, model.apply(op)),
-        Err(StoreError::Full) => return false,
+        Ok(outcome) => {
+            assert_eq!(outcome, model.apply(op));
+            true
+        }
+        Err(StoreError::Full) => false,
         Err(other) => panic!("{op:?}: {other}"),
-    } == ();
+    };
     for op in [Op::CreateCollection(0), Op::CreateUser(0, 0), Op::Put(0, Some(0), (0..20).collect())] {
         assert!(put(&store, &mut model, &op));
     }

@@ -67,7 +67,8 @@ fn a_restore_cut_off_anywhere_can_be_repeated() {
         fs::create_dir_all(at.parent().unwrap()).unwrap();
         Store::restore(&file, at).unwrap();
     };
-    let cut_off: [(&str, &dyn Fn(&Path)); 4] = [
+    type CutOff<'a> = (&'a str, &'a dyn Fn(&Path));
+    let cut_off: [CutOff<'_>; 4] = [
         ("while it was written", &|data| {
             fs::create_dir_all(data.join("restore.unfinished/vectors")).unwrap();
             fs::write(data.join("restore.unfinished/trombi.sqlite"), b"half").unwrap();
