@@ -2,3 +2,4 @@
 
 mod official_clients;
 mod rust_sdk;
+mod s3;
