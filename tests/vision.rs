@@ -281,6 +281,136 @@ fn embeddings_equal_the_reference() {
     assert!(cosine_min(&bench, &MOBILE, Precision::F32) >= 0.9995);
 }
 
+/// Groups after which an embedder gives four faces to the network at once.
+const GROUPS_SINGLY: usize = 128;
+
+/// The largest faces of some pictures as `contract` wants them.
+fn aligned_faces(bench: &Bench, contract: &EmbedderContract, count: usize) -> Vec<AlignedFace> {
+    let detector = bench.detector();
+    let aligned = |path: &PathBuf| {
+        let window = decoded(path);
+        let face = detector.detect(&window.image, &DetectOptions::default()).unwrap().remove(0);
+        align(&window, &face.landmarks, &contract.reference_px, contract.input_px).unwrap()
+    };
+    bench.lfw(count).iter().map(aligned).collect()
+}
+
+#[test]
+fn faces_embedded_in_groups_agree_with_single_ones() {
+    let Some(bench) = Bench::new() else { return };
+    for (pack, precision) in [(RETAIL, Precision::F32), (MOBILE, Precision::F32), (RETAIL, Precision::Bf16)] {
+        let contract = pack.contract(&bench.shared);
+        let faces = aligned_faces(&bench, &contract, 11);
+        let embedder = Embedder::open(&bench.runtime(precision), &pack.file(&bench.shared), contract, 1).unwrap();
+        let faces: Vec<_> = faces.iter().collect();
+        assert!(embedder.embed_all(&[]).unwrap().is_empty());
+        let singly: Vec<_> = faces.iter().map(|face| embedder.embed(face).unwrap()).collect();
+        assert!(singly[0].cosine(&singly[1]).unwrap() < 0.9, "two people, so that a wrong order is seen");
+        // Two groups of four and three single faces a round.
+        for _ in 0..GROUPS_SINGLY / 2 {
+            assert!(!embedder.takes_groups());
+            assert_eq!(embedder.embed_all(&faces).unwrap().len(), faces.len());
+        }
+        let mut least = 1.0_f32;
+        for count in 0..=faces.len() {
+            let together = embedder.embed_all(&faces[..count]).unwrap();
+            assert_eq!(together.len(), count);
+            for (together, singly) in together.iter().zip(&singly) {
+                least = least.min(together.cosine(singly).unwrap());
+            }
+        }
+        assert!(embedder.takes_groups());
+        println!("{} {precision:?}: cosine of group and single at least {least:.7}", pack.model_id);
+        assert!(least >= 0.99999, "{least}");
+    }
+}
+
+#[test]
+fn a_face_of_another_size_is_refused_in_a_group() {
+    let Some(bench) = Bench::new() else { return };
+    let contract = RETAIL.contract(&bench.shared);
+    let small = aligned_faces(&bench, &EmbedderContract { input_px: 112, ..contract.clone() }, 1).remove(0);
+    let faces = aligned_faces(&bench, &contract, 3);
+    let embedder = Embedder::open(&bench.runtime(Precision::F32), &RETAIL.file(&bench.shared), contract, 1).unwrap();
+    let error = embedder.embed_all(&[&faces[0], &faces[1], &faces[2], &small]).unwrap_err().to_string();
+    assert!(error.contains("112 px"), "{error}");
+}
+
+/// A network of 3 x 8 x 8 inputs that only flattens them, to rows of shape `rows` (as in the file: -1 is "the rest");
+/// `mixing` divides each value by the sum of the same value of all faces.
+fn flattening(folder: &Path, rows: [i64; 2], mixing: bool) -> NetworkFile {
+    let (graph, weights) = (folder.join("flat.xml"), folder.join("flat.bin"));
+    std::fs::write(&weights, rows.map(i64::to_le_bytes).concat()).unwrap();
+    let port = |id: u32, kind: &str, dims: &[u32]| {
+        let dims: String = dims.iter().map(|side| format!("<dim>{side}</dim>")).collect();
+        format!(r#"<port id="{id}" precision="{kind}" names="{kind}{id}">{dims}</port>"#)
+    };
+    let layer = |id: u32, kind: &str, data: &str, inputs: &str, outputs: &str| {
+        let tag = |name: &str, ports: &str| {
+            if ports.is_empty() { String::new() } else { format!("<{name}>{ports}</{name}>") }
+        };
+        let (inputs, outputs) = (tag("input", inputs), tag("output", outputs));
+        format!(r#"<layer id="{id}" name="{kind}{id}" type="{kind}" version="opset1">{data}{inputs}{outputs}</layer>"#)
+    };
+    let edge = |from: (u32, u32), to: (u32, u32)| {
+        format!(r#"<edge from-layer="{}" from-port="{}" to-layer="{}" to-port="{}"/>"#, from.0, from.1, to.0, to.1)
+    };
+    let (picture, row) = ([1, 3, 8, 8], [1, 192]);
+    let mut layers = vec![
+        layer(0, "Parameter", r#"<data shape="1,3,8,8" element_type="f32"/>"#, "", &port(0, "FP32", &picture)),
+        layer(1, "Const", r#"<data element_type="i64" shape="2" offset="0" size="16"/>"#, "", &port(0, "I64", &[2])),
+        layer(
+            2,
+            "Reshape",
+            r#"<data special_zero="false"/>"#,
+            &(port(0, "FP32", &picture) + &port(1, "I64", &[2])),
+            &port(2, "FP32", &row),
+        ),
+    ];
+    let mut edges = vec![edge((0, 0), (2, 0)), edge((1, 0), (2, 1))];
+    let last = if mixing { 3 } else { 2 };
+    if mixing {
+        layers.push(layer(3, "SoftMax", r#"<data axis="0"/>"#, &port(0, "FP32", &row), &port(2, "FP32", &row)));
+        edges.push(edge((2, 2), (3, 0)));
+    }
+    layers.push(layer(9, "Result", "", &port(0, "FP32", &row), ""));
+    edges.push(edge((last, 2), (9, 0)));
+    let (layers, edges) = (layers.concat(), edges.concat());
+    let text = format!(r#"<net name="flat" version="11"><layers>{layers}</layers><edges>{edges}</edges></net>"#);
+    std::fs::write(&graph, text).unwrap();
+    NetworkFile { file: graph, weights: Some(weights) }
+}
+
+#[test]
+fn networks_that_cannot_take_groups_stay_with_single_faces() {
+    let Some(bench) = Bench::new() else { return };
+    let whole = MOBILE.contract(&bench.shared);
+    let contract = EmbedderContract {
+        model_id: ModelId::new("flat"),
+        input_px: 8,
+        reference_px: whole.reference_px.map(|p| PointPx { x: p.x / 14.0, y: p.y / 14.0 }),
+        dimensions: 192,
+        ..whole
+    };
+    let faces = aligned_faces(&bench, &contract, 4);
+    let faces: Vec<_> = faces.iter().collect();
+    // The shape does not allow four; it puts four into one row; it allows four but mixes them; it takes four.
+    for (rows, mixing, takes) in
+        [([1, 192], false, false), ([1, -1], false, false), ([-1, 192], true, false), ([-1, 192], false, true)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let file = flattening(folder.path(), rows, mixing);
+        let embedder = Embedder::open(&bench.runtime(Precision::F32), &file, contract.clone(), 1).unwrap();
+        let singly: Vec<_> = faces.iter().map(|face| embedder.embed(face).unwrap()).collect();
+        for _ in 0..GROUPS_SINGLY + 2 {
+            for (together, singly) in embedder.embed_all(&faces).unwrap().iter().zip(&singly) {
+                assert!(together.cosine(singly).unwrap() >= 0.99999, "{rows:?}, mixing: {mixing}");
+            }
+        }
+        assert_eq!(embedder.takes_groups(), takes, "{rows:?}, mixing: {mixing}");
+    }
+}
+
 /// bfloat16 has 8 bits of mantissa; the reference is f32.
 #[test]
 fn bf16_embeddings_are_near_the_reference() {

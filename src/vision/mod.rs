@@ -206,7 +206,8 @@ impl Vision {
         Ok(Scene { width_px: picture.width_px(), height_px: picture.height_px(), faces })
     }
 
-    /// Embeds aligned faces, in order; blocks while all seats are taken, but goes before new pictures.
+    /// Embeds aligned faces, in order, as [`Embedder::embed_all`] does; blocks while all seats are taken, but goes
+    /// before new pictures.
     ///
     /// # Errors
     /// `Overloaded`, `Network`.
@@ -215,7 +216,7 @@ impl Vision {
             return Ok(Vec::new());
         }
         let _seat = self.seats.take(Turn::Continued)?;
-        Ok(faces.iter().map(|face| self.embedder.embed(face)).collect::<Result<_, _>>()?)
+        Ok(self.embedder.embed_all(faces)?)
     }
 
     /// Aligns each face from the overview where that has a pixel or more for each of the aligned face, and from

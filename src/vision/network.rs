@@ -208,7 +208,10 @@ fn outputs(compiled: &CompiledModel) -> Result<Vec<Output>, NetworkError> {
 /// A network compiled for one input shape, usable from many threads.
 ///
 /// Instances are made as callers need them: a compiled network of one stream runs one request at a time,
-/// and most installations never use all seats at once for every shape.
+/// and most installations never use all seats at once for every shape. One compiled network of several streams would
+/// be smaller where all seats are in use (two of face-reidentification-retail-0095: 68 instead of 74 MiB and 190
+/// instead of 280 ms to compile, with equal time a face), but it builds the graphs of all its streams at once, for
+/// every canvas of the detector too, and ties each caller's thread to one stream, which callers may then share.
 pub struct Network {
     source: Arc<NetworkSource>,
     shape: [usize; 4],
