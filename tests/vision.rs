@@ -594,6 +594,22 @@ fn time_per_stage() {
                 best_ms(60, || drop(vision.embedder().embed(&aligned).unwrap())),
                 best_ms(60, || drop(vision.look(&bytes).unwrap())),
             );
+            let four = [&aligned; 4];
+            let embed_four = || drop(vision.embedder().embed_all(&four).unwrap());
+            (0..=GROUPS_SINGLY).for_each(|_| embed_four());
+            assert!(vision.embedder().takes_groups());
+            // By turns, and each after a picture, as in use.
+            let (mut singly, mut at_once) = (Vec::new(), Vec::new());
+            for _ in 0..100 {
+                vision.look(&bytes).unwrap();
+                singly.push(best_ms(1, || four.iter().for_each(|face| drop(vision.embedder().embed(face).unwrap()))));
+                vision.look(&bytes).unwrap();
+                at_once.push(best_ms(1, embed_four));
+            }
+            for (name, times) in [("one by one", &mut singly), ("at once", &mut at_once)] {
+                times.sort_by(f64::total_cmp);
+                println!("  four faces {name}: least {:.2}, median {:.2} ms", times[0], times[50]);
+            }
             if pack.model_id == RETAIL.model_id {
                 for (width, height) in [(640, 480), (1000, 750), (1920, 1080)] {
                     let image = resized(&window.image, width, height);

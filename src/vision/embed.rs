@@ -9,13 +9,14 @@ use super::dot::cosines;
 use super::network::{Network, NetworkError, NetworkSource, Runtime};
 use super::{ChannelOrder, EmbedderContract, NetworkFile};
 
-/// Faces that go through the network at once where there are as many. CPU time a face, medians of 80 interleaved runs
-/// on one core, one by one / four / eight at once: face-reidentification-retail-0095 in f32 3.67 / 3.43 / 3.51 ms, bf16
-/// 2.08 / 2.02 / 1.97; MobileFaceNet in f32 2.88 / 2.79 / 2.81, bf16 1.83 / 1.75 / 1.72.
+/// Faces that go through the network at once where there are as many. Median time of four on one core, each time after
+/// another picture was looked at, one by one and at once: face-reidentification-retail-0095 14.2 and 12.9 ms (bf16 7.3
+/// and 6.9), MobileFaceNet 10.7 and 10.3 ms (bf16 7.1 and 6.4). What is gained is reading the weights once: with
+/// them in the cache already it is nothing. Eight gain no more than four.
 const GROUP: usize = 4;
 
 /// So many groups are embedded one by one before a network for groups is compiled: that takes 140 ms and a group saves
-/// 1 ms, so short-lived processes would only lose by it.
+/// about 1 ms, so short-lived processes would only lose by it.
 const GROUPS_BEFORE_COMPILING: u64 = 128;
 
 /// Least cosine between a face embedded in a group and alone for a network that is used with groups.
