@@ -149,25 +149,32 @@ impl<'a> Source<'a> {
         let (inner_width, inner_height) = (small(width) - 1.0, small(height) - 1.0);
         let stride = width * 3;
         let pixels = self.image.rgb();
-        let mut rgb = Vec::with_capacity(side_px as usize * side_px as usize * 3);
-        for y in 0..side_px {
-            for x in 0..side_px {
-                let (u, v) = back.apply(x.into(), y.into());
-                let u = ((u + 0.5 - self.left) / self.scale - 0.5) as f32;
-                let v = ((v + 0.5 - self.top) / self.scale - 0.5) as f32;
+        let mut rgb = vec![0; side_px as usize * side_px as usize * 3];
+        // One step to the right is the same everywhere: no division inside the loop.
+        let source = |x: f64, y: f64| {
+            let (u, v) = back.apply(x, y);
+            ((u + 0.5 - self.left) / self.scale - 0.5, (v + 0.5 - self.top) / self.scale - 0.5)
+        };
+        let (origin, right) = (source(0.0, 0.0), source(1.0, 0.0));
+        let (du, dv) = (right.0 - origin.0, right.1 - origin.1);
+        for (y, line) in (0..side_px).zip(rgb.chunks_exact_mut(side_px as usize * 3)) {
+            let (u0, v0) = source(0.0, y.into());
+            for (x, out) in (0..side_px).zip(line.chunks_exact_mut(3)) {
+                let (u, v) = ((u0 + du * f64::from(x)) as f32, (v0 + dv * f64::from(x)) as f32);
                 if u >= 0.0 && v >= 0.0 && u < inner_width && v < inner_height {
                     let (column, row) = (u as usize, v as usize);
                     let (fx, fy) = (u - small(column), v - small(row));
+                    let (fx0, fy0) = (1.0 - fx, 1.0 - fy);
+                    let weights = [fx0 * fy0, fx * fy0, fx0 * fy, fx * fy];
                     let upper = &pixels[row * stride + column * 3..][..6];
                     let lower = &pixels[(row + 1) * stride + column * 3..][..6];
-                    let mix = |c: usize| {
-                        let top = f32::from(upper[c]) * (1.0 - fx) + f32::from(upper[c + 3]) * fx;
-                        let bottom = f32::from(lower[c]) * (1.0 - fx) + f32::from(lower[c + 3]) * fx;
-                        (top * (1.0 - fy) + bottom * fy + 0.5) as u8
-                    };
-                    rgb.extend([mix(0), mix(1), mix(2)]);
+                    for c in 0..3 {
+                        let top = f32::from(upper[c]) * weights[0] + f32::from(upper[c + 3]) * weights[1];
+                        let bottom = f32::from(lower[c]) * weights[2] + f32::from(lower[c + 3]) * weights[3];
+                        out[c] = (top + bottom + 0.5) as u8;
+                    }
                 } else {
-                    rgb.extend(self.at_border(u, v));
+                    out.copy_from_slice(&self.at_border(u, v));
                 }
             }
         }
