@@ -77,13 +77,16 @@ fn main() -> Fallible<()> {
     measure(cores, Duration::from_secs(1), |_, n| search(&service, &pictures[n % pictures.len()]));
     for round in 1..=arguments.rounds {
         let library = measure(cores, length, |_, n| search(&service, &pictures[n % pictures.len()]));
+        let crowded = measure(arguments.clients, length, |_, n| search(&service, &pictures[n % pictures.len()]));
         let connections: Vec<_> =
             (0..arguments.clients).map(|_| TcpStream::connect(address)).collect::<Result<_, _>>()?;
         let http =
             measure(arguments.clients, length, |client, n| call(&connections[client], &requests[n % requests.len()]));
         println!(
-            "round {round}: library {:.1}/s on {cores} threads; HTTP {:.1}/s with {} clients, {:.1} % of it; p50 {:.1} ms, p99 {:.1} ms",
+            "round {round}: library {:.1}/s on {cores} threads, {:.1}/s on {}; HTTP {:.1}/s with {} clients, {:.1} % of it; p50 {:.1} ms, p99 {:.1} ms",
             library.rate,
+            crowded.rate,
+            arguments.clients,
             http.rate,
             arguments.clients,
             100.0 * http.rate / library.rate,

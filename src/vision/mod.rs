@@ -18,6 +18,7 @@ mod dot;
 mod seats;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use seats::{Seats, Turn};
 
@@ -144,9 +145,15 @@ pub struct Scene {
 
 /// The detector and the embedder, shared by all threads; bounded by its seats.
 pub struct Vision {
+    // Before what its workers use: they end first.
+    seats: Seats,
+    networks: Arc<Networks>,
+}
+
+/// What the work in a seat needs.
+struct Networks {
     detector: Detector,
     embedder: Embedder,
-    seats: Seats,
     limits: DecodeLimits,
 }
 
@@ -162,22 +169,22 @@ impl Vision {
         let detector = Detector::open(&runtime, &options.detector, seats.count())?;
         let contract = options.embedder_contract.clone();
         let embedder = Embedder::open(&runtime, &options.embedder, contract, seats.count())?;
-        Ok(Self { detector, embedder, seats, limits: options.limits })
+        Ok(Self { seats, networks: Arc::new(Networks { detector, embedder, limits: options.limits }) })
     }
 
     /// The embedder's id.
     pub fn model_id(&self) -> &ModelId {
-        &self.embedder.contract().model_id
+        &self.embedder().contract().model_id
     }
 
     /// The detector alone, for callers that keep to their own number of threads.
     pub fn detector(&self) -> &Detector {
-        &self.detector
+        &self.networks.detector
     }
 
     /// The embedder alone, for callers that keep to their own number of threads.
     pub fn embedder(&self) -> &Embedder {
-        &self.embedder
+        &self.networks.embedder
     }
 
     /// Compiles what the first requests would otherwise wait for; takes a few seconds, so give it a thread of its own
@@ -186,8 +193,8 @@ impl Vision {
     /// # Errors
     /// `Network` for a failure of the runtime.
     pub fn warm(&self) -> Result<(), VisionError> {
-        self.embedder.warm()?;
-        Ok(self.detector.warm()?)
+        self.embedder().warm()?;
+        Ok(self.detector().warm()?)
     }
 
     /// Decodes, detects, aligns and measures; blocks while all seats are taken.
@@ -195,15 +202,11 @@ impl Vision {
     /// # Errors
     /// `Decode` for bad bytes, `Overloaded` when the queue is full, `Network` for a failure of the runtime.
     pub fn look(&self, bytes: &[u8]) -> Result<Scene, VisionError> {
-        let _seat = self.seats.take(Turn::New)?;
-        let mut picture = Picture::open(bytes, &self.limits)?;
-        let long_px = picture.width_px().max(picture.height_px());
-        let overview = picture.overview(if long_px > detect::FINE_PX { OVERVIEW_PX } else { long_px })?;
-        let found = self.detector.detect(&overview.image, &DetectOptions::default())?;
-        let found: Vec<_> = found.iter().map(|face| in_picture(face, &overview)).collect();
-        let aligned = self.align_all(&mut picture, &overview, &found)?;
-        let faces = found.into_iter().zip(aligned).map(|(detection, aligned)| face(detection, aligned)).collect();
-        Ok(Scene { width_px: picture.width_px(), height_px: picture.height_px(), faces })
+        if let Some(_seat) = self.seats.try_take() {
+            return self.networks.look(bytes);
+        }
+        let (networks, bytes) = (Arc::clone(&self.networks), bytes.to_vec());
+        self.seats.queue(Turn::New, move || networks.look(&bytes))?
     }
 
     /// Embeds aligned faces, in order, as [`Embedder::embed_all`] does; blocks while all seats are taken, but goes
@@ -215,8 +218,29 @@ impl Vision {
         if faces.is_empty() {
             return Ok(Vec::new());
         }
-        let _seat = self.seats.take(Turn::Continued)?;
-        Ok(self.embedder.embed_all(faces)?)
+        if let Some(_seat) = self.seats.try_take() {
+            return Ok(self.embedder().embed_all(faces)?);
+        }
+        let networks = Arc::clone(&self.networks);
+        let faces: Vec<AlignedFace> = faces.iter().map(|&face| face.clone()).collect();
+        let embedded = self.seats.queue(Turn::Continued, move || {
+            let faces: Vec<&AlignedFace> = faces.iter().collect();
+            networks.embedder.embed_all(&faces)
+        })?;
+        Ok(embedded?)
+    }
+}
+
+impl Networks {
+    fn look(&self, bytes: &[u8]) -> Result<Scene, VisionError> {
+        let mut picture = Picture::open(bytes, &self.limits)?;
+        let long_px = picture.width_px().max(picture.height_px());
+        let overview = picture.overview(if long_px > detect::FINE_PX { OVERVIEW_PX } else { long_px })?;
+        let found = self.detector.detect(&overview.image, &DetectOptions::default())?;
+        let found: Vec<_> = found.iter().map(|face| in_picture(face, &overview)).collect();
+        let aligned = self.align_all(&mut picture, &overview, &found)?;
+        let faces = found.into_iter().zip(aligned).map(|(detection, aligned)| face(detection, aligned)).collect();
+        Ok(Scene { width_px: picture.width_px(), height_px: picture.height_px(), faces })
     }
 
     /// Aligns each face from the overview where that has a pixel or more for each of the aligned face, and from
