@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types::Image;
 
-use crate::support::clients::clients;
+use crate::support::clients::{clients, run};
 use crate::support::sdk;
 use crate::support::server::{Server, trombi};
 
@@ -66,6 +66,22 @@ fn the_secret_is_printed_once_and_keeps_working() {
     let wrong = sdk::client(&second.endpoint, &id, "another");
     let refused = runtime.block_on(wrong.list_collections().send()).unwrap_err().into_service_error();
     assert_eq!(refused.meta().code(), Some("InvalidSignatureException"));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_printed_lines_work_as_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let exports: Vec<&str> = server.printed.iter().map(String::as_str).filter(|l| l.starts_with("export ")).collect();
+    let example = "import boto3\nrekognition = boto3.client(\"rekognition\")\nprint(rekognition.list_collections())\n";
+    let script = format!("{}\nexec \"$0\" -c '{example}'", exports.join("\n"));
+    let mut shell = Command::new("sh");
+    for variable in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_REKOGNITION"] {
+        shell.env_remove(variable);
+    }
+    let output = run(shell.arg("-c").arg(script).arg(&clients().python).env("HOME", directory.path()));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("'CollectionIds': []"));
 }
 
 #[test]

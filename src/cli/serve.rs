@@ -145,7 +145,8 @@ fn greeting(arguments: &Arguments, address: SocketAddr, key: &Key) -> Vec<String
             );
         }
     }
-    lines.push(format!("export AWS_REGION={}", arguments.region));
+    // boto3 and the AWS CLI read the second one only.
+    lines.push(format!("export AWS_REGION={0} AWS_DEFAULT_REGION={0}", arguments.region));
     lines.push(format!("export AWS_ENDPOINT_URL_REKOGNITION={scheme}://{address}"));
     let example = [
         "",

@@ -14,6 +14,8 @@ pub struct Server {
     pub access_key_id: String,
     /// The secret it printed; empty when the data directory had a key already.
     pub secret_access_key: String,
+    /// Every line that it printed up to the endpoint.
+    pub printed: Vec<String>,
     /// From process start until the endpoint was printed.
     pub ready_after: Duration,
 }
@@ -44,10 +46,12 @@ impl Server {
             endpoint: String::new(),
             access_key_id: String::new(),
             secret_access_key: String::new(),
+            printed: Vec::new(),
             ready_after: Duration::ZERO,
         };
         for line in lines.by_ref() {
             let line = line.unwrap();
+            server.printed.push(line.clone());
             let value = |name: &str| line.trim().strip_prefix(&format!("export {name}=")).map(str::to_owned);
             if let Some(key) = value("AWS_ACCESS_KEY_ID") {
                 server.access_key_id = key;
