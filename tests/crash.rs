@@ -91,7 +91,8 @@ async fn two_hundred_kills_lose_no_answered_face() {
         let mut server = Server::start(&data, &[]);
         let (id, secret) =
             key.get_or_insert_with(|| (server.access_key_id.clone(), server.secret_access_key.clone())).clone();
-        slowest = slowest.max(server.ready_after);
+        // The first start follows no crash, and may read the runtime from a cold disk.
+        slowest = if round == 0 { slowest } else { slowest.max(server.ready_after) };
         let client = sdk::client(&server.endpoint, &id, &secret);
         if round == 0 {
             client.create_collection().collection_id("crash").send().await.unwrap();

@@ -118,8 +118,15 @@ fn terminate_finishes_answers_in_flight() {
             runtime.spawn(call)
         })
         .collect();
-    // Long enough to be connected and under way, short enough not to be answered.
-    std::thread::sleep(Duration::from_millis(120));
+    // All have arrived: each is under way or answered already.
+    let arrived = |metrics: &str| -> u32 {
+        let value = |line: &str| line.rsplit(' ').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+        let counted = ["trombi_requests_in_flight", "trombi_requests_total"];
+        metrics.lines().filter(|line| counted.iter().any(|name| line.starts_with(name))).map(value).sum()
+    };
+    while arrived(&get(&server, "/metrics")) < 4 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
     for call in in_flight {
         assert_eq!(runtime.block_on(call).unwrap().unwrap().face_details().len(), 1);
