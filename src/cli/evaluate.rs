@@ -388,7 +388,7 @@ impl Report {
         }
         let used = calibration(&self.model_id);
         line(format!("  calibration          {}; {} comparisons; {}", used.data_set, used.comparisons, used.method));
-        line("  LFW has known label errors (one person under two names); below FMR 1e-4 they decide the count.".into());
+        line("  LFW has known label errors (one person under two names); below FMR 1e-5 they decide the count.".into());
         text
     }
 }
