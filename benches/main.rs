@@ -20,7 +20,7 @@ use trombi::models::{self, SetupOptions};
 use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, Store};
 use trombi::vision::align::align;
 use trombi::vision::detect::DetectOptions;
-use trombi::vision::{DecodeLimits, Embedding, ModelId, Picture, Precision, Vision, VisionOptions};
+use trombi::vision::{DecodeLimits, Embedding, ModelId, Picture, Vision};
 
 const SEED: u64 = 20_260_401;
 const DIMENSIONS: usize = 256;
@@ -62,17 +62,7 @@ fn vision(c: &mut Criterion) {
     })
     .unwrap();
     let contract = installed.embedder_contract.clone();
-    let vision = Vision::open(&VisionOptions {
-        runtime_library: installed.runtime_library,
-        detector: installed.detector,
-        embedder: installed.embedder,
-        embedder_contract: installed.embedder_contract,
-        seats: 1,
-        queue_max: 0,
-        precision: Precision::F32,
-        limits: DecodeLimits::default(),
-    })
-    .unwrap();
+    let vision = Vision::open(&installed.vision_options(1, 0)).unwrap();
     let bytes = std::fs::read(shared.join(LFW_PICTURE)).unwrap();
     let limits = DecodeLimits::default();
     let overview = Picture::open(&bytes, &limits).unwrap().overview(u32::MAX).unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use trombi::gallery::similarity;
 use trombi::models::{self, SetupOptions};
-use trombi::vision::{DecodeLimits, Embedding, Precision, Vision, VisionOptions};
+use trombi::vision::{Embedding, Vision};
 
 /// Fetches what is missing into `target/`, then opens both networks.
 fn open_vision() -> Result<Vision, Box<dyn std::error::Error>> {
@@ -18,16 +18,7 @@ fn open_vision() -> Result<Vision, Box<dyn std::error::Error>> {
         shared_dir: None,
         offline: false,
     })?;
-    Ok(Vision::open(&VisionOptions {
-        runtime_library: installed.runtime_library,
-        detector: installed.detector,
-        embedder: installed.embedder,
-        embedder_contract: installed.embedder_contract,
-        seats: 0,
-        queue_max: 16,
-        precision: Precision::F32,
-        limits: DecodeLimits::default(),
-    })?)
+    Ok(Vision::open(&installed.vision_options(0, 16))?)
 }
 
 fn largest_face(vision: &Vision, file: &Path) -> Result<Embedding, Box<dyn std::error::Error>> {

@@ -29,7 +29,7 @@ use trombi::policy::Principal;
 use trombi::protocol::server::{Auth, Server, ServerOptions};
 use trombi::store::buckets::{BucketSource, Buckets};
 use trombi::store::{AccessKey, Store};
-use trombi::vision::{DecodeLimits, Precision, Vision, VisionOptions};
+use trombi::vision::Vision;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -104,16 +104,7 @@ fn service(directory: &std::path::Path, cores: usize) -> Fallible<(Arc<Service>,
         shared_dir: models::shared_dir(),
         offline: false,
     })?;
-    let vision = Vision::open(&VisionOptions {
-        runtime_library: installed.runtime_library,
-        detector: installed.detector,
-        embedder: installed.embedder,
-        embedder_contract: installed.embedder_contract,
-        seats: cores,
-        queue_max: 256,
-        precision: Precision::F32,
-        limits: DecodeLimits::default(),
-    })?;
+    let vision = Vision::open(&installed.vision_options(cores, 256))?;
     let store = Store::open(&directory.join("data"))?;
     let key = store.create_key()?;
     let buckets = Buckets::open(BucketSource::Folder(directory.join("buckets")))?;

@@ -16,7 +16,7 @@ use trombi::operations::{Request, Response, Service, Settings, create_collection
 use trombi::policy::Principal;
 use trombi::store::Store;
 use trombi::store::buckets::{BucketSource, Buckets};
-use trombi::vision::{DecodeLimits, Precision, Vision, VisionOptions};
+use trombi::vision::Vision;
 
 /// Fetches what is missing into `target/`, then puts the service together over an empty data directory.
 fn open_service(data: &Path) -> Result<Service, Box<dyn Error>> {
@@ -26,17 +26,8 @@ fn open_service(data: &Path) -> Result<Service, Box<dyn Error>> {
         shared_dir: None,
         offline: false,
     })?;
+    let vision = Vision::open(&installed.vision_options(0, 16))?;
     let settings = Settings { model_version: installed.model_version, ..Settings::default() };
-    let vision = Vision::open(&VisionOptions {
-        runtime_library: installed.runtime_library,
-        detector: installed.detector,
-        embedder: installed.embedder,
-        embedder_contract: installed.embedder_contract,
-        seats: 0,
-        queue_max: 16,
-        precision: Precision::F32,
-        limits: DecodeLimits::default(),
-    })?;
     let buckets = Buckets::open(BucketSource::Folder(data.join("buckets")))?;
     Ok(Service::new(Box::new(vision), Store::open(data)?, buckets, settings)?)
 }

@@ -13,7 +13,7 @@ use trombi::operations::{Service, Settings};
 use trombi::protocol::server::{Auth, Server, ServerOptions};
 use trombi::store::buckets::{BucketSource, Buckets};
 use trombi::store::{AccessKey, Store};
-use trombi::vision::{DecodeLimits, Precision, Vision, VisionOptions};
+use trombi::vision::Vision;
 
 /// The service, and a key made before it takes the data directory over: it reads the keys when it starts.
 fn open_service(data: &Path) -> Result<(Service, AccessKey), Box<dyn Error>> {
@@ -23,17 +23,8 @@ fn open_service(data: &Path) -> Result<(Service, AccessKey), Box<dyn Error>> {
         shared_dir: None,
         offline: false,
     })?;
+    let vision = Vision::open(&installed.vision_options(0, 64))?;
     let settings = Settings { model_version: installed.model_version, ..Settings::default() };
-    let vision = Vision::open(&VisionOptions {
-        runtime_library: installed.runtime_library,
-        detector: installed.detector,
-        embedder: installed.embedder,
-        embedder_contract: installed.embedder_contract,
-        seats: 0,
-        queue_max: 64,
-        precision: Precision::F32,
-        limits: DecodeLimits::default(),
-    })?;
     let store = Store::open(data)?;
     let key = store.create_key()?;
     let buckets = Buckets::open(BucketSource::Folder(data.join("buckets")))?;

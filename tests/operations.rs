@@ -17,7 +17,7 @@ use trombi::operations::{
 use trombi::policy::Principal;
 use trombi::store::Store;
 use trombi::store::buckets::{BucketSource, Buckets};
-use trombi::vision::{DecodeLimits, Precision, Vision, VisionOptions};
+use trombi::vision::Vision;
 
 use crate::support::clients::clients;
 use crate::support::pictures::{self, Rgb};
@@ -34,16 +34,7 @@ fn house() -> &'static House {
     static HOUSE: OnceLock<House> = OnceLock::new();
     HOUSE.get_or_init(|| {
         let installed = installed();
-        let vision = Vision::open(&VisionOptions {
-            runtime_library: installed.runtime_library,
-            detector: installed.detector,
-            embedder: installed.embedder,
-            embedder_contract: installed.embedder_contract,
-            seats: 2,
-            queue_max: 1000,
-            precision: Precision::F32,
-            limits: DecodeLimits::default(),
-        });
+        let vision = Vision::open(&installed.vision_options(2, 1000));
         let dir = tempfile::tempdir().unwrap();
         let buckets = dir.path().join("buckets");
         std::fs::create_dir(&buckets).unwrap();

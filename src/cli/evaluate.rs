@@ -249,8 +249,8 @@ fn central_face(scene: &Scene) -> Option<&Face> {
 
 /// Every picture against every other.
 fn all_comparisons(samples: &[Sample], threads: usize) -> (Histogram, Histogram) {
-    let embedded: Vec<(&str, &[f32])> =
-        samples.iter().filter_map(|s| Some((s.subject.as_str(), s.embedding.as_ref()?.vector()))).collect();
+    let embedded: Vec<(&str, &Embedding)> =
+        samples.iter().filter_map(|s| Some((s.subject.as_str(), s.embedding.as_ref()?))).collect();
     let next = AtomicUsize::new(0);
     let total = Mutex::new((Histogram::default(), Histogram::default()));
     std::thread::scope(|scope| {
@@ -259,9 +259,9 @@ fn all_comparisons(samples: &[Sample], threads: usize) -> (Histogram, Histogram)
                 let (mut mated, mut non_mated) = (Histogram::default(), Histogram::default());
                 loop {
                     let row = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((subject, vector)) = embedded.get(row) else { break };
+                    let Some((subject, embedding)) = embedded.get(row) else { break };
                     for (other_subject, other) in &embedded[row + 1..] {
-                        let cosine = dot(vector, other);
+                        let Some(cosine) = embedding.cosine(other) else { continue };
                         if subject == other_subject { mated.add(cosine) } else { non_mated.add(cosine) }
                     }
                 }
@@ -272,18 +272,6 @@ fn all_comparisons(samples: &[Sample], threads: usize) -> (Histogram, Histogram)
         }
     });
     total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Eight partial sums, which the compiler turns into vector instructions.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    for (x, y) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    let rest: f32 = a.chunks_exact(8).remainder().iter().zip(b.chunks_exact(8).remainder()).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 impl Report {
@@ -411,11 +399,5 @@ mod tests {
         {
             assert!(parse_pairs(text).is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn dot_adds_all_components() {
-        let a: Vec<f32> = (0..19_u8).map(f32::from).collect();
-        assert_eq!(dot(&a, &a), a.iter().map(|x| x * x).sum::<f32>());
     }
 }

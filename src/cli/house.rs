@@ -13,7 +13,7 @@ use crate::operations::{OperationError, Request, Response, Service, Settings};
 use crate::policy::Principal;
 use crate::store::Store;
 use crate::store::buckets::{BucketSource, Buckets};
-use crate::vision::{DecodeLimits, OVERVIEW_PX, Picture, Precision, Vision, VisionOptions};
+use crate::vision::{DecodeLimits, OVERVIEW_PX, Picture, Vision};
 
 /// `--data`, `TROMBI_DATA`, or the platform's place for a user's data.
 pub(super) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
@@ -81,16 +81,7 @@ pub(super) fn seats(global: &Global) -> usize {
 
 /// Loads the networks; `queue_max` callers may wait for a seat.
 pub(super) fn open_vision(global: &Global, installed: &Installed, queue_max: usize) -> Result<Arc<Vision>, Failure> {
-    Ok(Arc::new(Vision::open(&VisionOptions {
-        runtime_library: installed.runtime_library.clone(),
-        detector: installed.detector.clone(),
-        embedder: installed.embedder.clone(),
-        embedder_contract: installed.embedder_contract.clone(),
-        seats: seats(global),
-        queue_max,
-        precision: Precision::default(),
-        limits: DecodeLimits::default(),
-    })?))
+    Ok(Arc::new(Vision::open(&installed.vision_options(seats(global), queue_max))?))
 }
 
 /// Buckets of local commands, which name files and never objects: an empty corner of the data directory.

@@ -26,7 +26,7 @@ pub use catalogue::{
 pub use event::{Checked, Event, Report};
 pub use runtime::RUNTIME_LIBRARY_ENV;
 
-use crate::vision::{EmbedderContract, NetworkFile};
+use crate::vision::{DecodeLimits, EmbedderContract, NetworkFile, Precision, VisionOptions};
 use fetch::Patience;
 
 /// Why a file could not be had; every text says which file, which checksum and what to do.
@@ -168,6 +168,24 @@ pub struct Installed {
     pub embedder_contract: EmbedderContract,
     /// The wire's `FaceModelVersion` for this embedder, `[0-9.]+`.
     pub model_version: String,
+}
+
+impl Installed {
+    /// What `vision::Vision::open` needs, with default limits and precision; see `VisionOptions` for `seats` and
+    /// `queue_max`.
+    #[must_use]
+    pub fn vision_options(&self, seats: usize, queue_max: usize) -> VisionOptions {
+        VisionOptions {
+            runtime_library: self.runtime_library.clone(),
+            detector: self.detector.clone(),
+            embedder: self.embedder.clone(),
+            embedder_contract: self.embedder_contract.clone(),
+            seats,
+            queue_max,
+            precision: Precision::default(),
+            limits: DecodeLimits::default(),
+        }
+    }
 }
 
 /// How well the runtime's installed libraries are checked; the networks' files are always hashed.
