@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use trombi::gallery::{Collection, CollectionId, FaceId, ImageId, Search};
+use trombi::gallery::{Collection, CollectionId, FaceId, Filter, ImageId, Search};
 use trombi::models::{self, SetupOptions};
 use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, Store};
 use trombi::vision::align::align;
@@ -95,14 +95,14 @@ fn search(c: &mut Criterion) {
     let mut random = Random(SEED);
     let mut group = c.benchmark_group("exact search, 256-d");
     for size in GALLERY_SIZES {
-        let mut collection = Collection::new(model.clone(), DIMENSIONS);
+        let collection = Collection::new(model.clone(), DIMENSIONS);
         for index in 0..size {
             collection.insert(FaceId(uuid::Uuid::from_u128(index as u128)), &random.embedding(&model), None).unwrap();
         }
         let probe = random.embedding(&model);
         group.throughput(Throughput::Bytes((size * DIMENSIONS * 4) as u64));
         group.bench_with_input(BenchmarkId::from_parameter(size), &size, |b, _| {
-            b.iter(|| black_box(collection.search(&probe, Search { cosine_min: 0.4, limit: 10 }, None)));
+            b.iter(|| black_box(collection.search(&probe, Search { cosine_min: 0.4, limit: 10 }, Filter::All)));
         });
     }
     group.finish();

@@ -1,10 +1,10 @@
 //! One collection's enrolled vectors in memory, and the exact search over them.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{HashMap, HashSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::ids::{FaceId, UserId};
-use super::rows::{Row, Rows};
+use super::search::{Moved, Path, Row, Rows, Scored, Wanted};
 use crate::vision::{Embedding, ModelId};
 
 /// What a search asks for.
@@ -14,6 +14,18 @@ pub struct Search {
     pub cosine_min: f32,
     /// At most this many, best first; ties by id.
     pub limit: usize,
+}
+
+/// Which of the enrolled faces or users count.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Filter<'a, Id> {
+    /// All of them.
+    #[default]
+    All,
+    /// All but one.
+    Except(&'a Id),
+    /// Only these: a user's faces, those of some pictures.
+    Among(&'a HashSet<Id>),
 }
 
 /// An enrolled face and how close it is.
@@ -34,16 +46,34 @@ pub struct UserCandidate {
     pub cosine: f32,
 }
 
+/// Two enrolled faces and how close they are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FacePair {
+    /// The one with the smaller id.
+    pub first: FaceId,
+    /// The other.
+    pub second: FaceId,
+    /// -1 to 1.
+    pub cosine: f32,
+}
+
 /// The enrolled faces of one collection, all of one model, in memory.
 ///
-/// Every answer is a function of what is enrolled alone: not of the order in which it was enrolled,
-/// nor of the machine's instruction set. The caller guards it (a `RwLock` outside).
+/// Every answer is a function of what is enrolled alone: not of the order in which it was enrolled, nor of the machine's
+/// instruction set. Searches go on while faces come and go: they see what was enrolled before they began and is not
+/// removed since. Whoever changes a collection from several threads puts the changes in an order himself.
 pub struct Collection {
     model_id: ModelId,
-    faces: HashMap<FaceId, Face>,
     face_rows: Rows<FaceId>,
-    users: HashMap<UserId, User>,
     user_rows: Rows<UserId>,
+    /// INVARIANT (rows are where the register says): a row is only given out, moved or taken back under its write lock.
+    register: RwLock<Register>,
+}
+
+#[derive(Default)]
+struct Register {
+    faces: HashMap<FaceId, Face>,
+    users: HashMap<UserId, User>,
 }
 
 struct Face {
@@ -67,107 +97,168 @@ impl Collection {
     /// An empty one.
     #[must_use]
     pub fn new(model_id: ModelId, dimensions: usize) -> Self {
+        Self::on_path(model_id, dimensions, Path::best())
+    }
+
+    /// An empty one whose searches take this path; all give the same answers.
+    #[must_use]
+    pub fn on_path(model_id: ModelId, dimensions: usize, path: Path) -> Self {
         Self {
             model_id,
-            faces: HashMap::new(),
-            face_rows: Rows::new(dimensions),
-            users: HashMap::new(),
-            user_rows: Rows::new(dimensions),
+            face_rows: Rows::new(dimensions, path),
+            user_rows: Rows::new(dimensions, path),
+            register: RwLock::default(),
         }
     }
 
+    fn register(&self) -> RwLockReadGuard<'_, Register> {
+        self.register.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn register_mut(&self) -> RwLockWriteGuard<'_, Register> {
+        self.register.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Enrols a face, or replaces it. `None` when the embedding is another model's.
-    pub fn insert(&mut self, face_id: FaceId, embedding: &Embedding, user: Option<UserId>) -> Option<()> {
+    pub fn insert(&self, face_id: FaceId, embedding: &Embedding, user: Option<UserId>) -> Option<()> {
         if !self.comparable(embedding) {
             return None;
         }
-        self.remove(face_id);
+        let mut register = self.register_mut();
+        self.forget(&mut register, face_id);
         let row = self.face_rows.insert(face_id, embedding.vector());
-        self.faces.insert(face_id, Face { row, user: None });
-        self.set_user(face_id, user);
+        register.faces.insert(face_id, Face { row, user: None });
+        self.give(&mut register, face_id, user);
         Some(())
     }
 
     /// Forgets a face and overwrites its vector; false when it was not enrolled.
-    pub fn remove(&mut self, face_id: FaceId) -> bool {
-        self.set_user(face_id, None);
-        match self.faces.remove(&face_id) {
-            Some(face) => {
-                self.face_rows.remove(face.row);
-                true
-            }
-            None => false,
+    pub fn remove(&self, face_id: FaceId) -> bool {
+        self.forget(&mut self.register_mut(), face_id)
+    }
+
+    fn forget(&self, register: &mut Register, face_id: FaceId) -> bool {
+        self.give(register, face_id, None);
+        let Some(face) = register.faces.remove(&face_id) else { return false };
+        for Moved { owner, row } in self.face_rows.remove(face.row) {
+            register.faces.entry(owner).and_modify(|face| face.row = row);
         }
+        true
     }
 
     /// Gives an enrolled face to a user, or frees it; nothing happens when it is not enrolled.
-    pub fn set_user(&mut self, face_id: FaceId, user: Option<UserId>) {
-        let Some(face) = self.faces.get_mut(&face_id) else { return };
+    pub fn set_user(&self, face_id: FaceId, user: Option<UserId>) {
+        self.give(&mut self.register_mut(), face_id, user);
+    }
+
+    fn give(&self, register: &mut Register, face_id: FaceId, user: Option<UserId>) {
+        let Some(face) = register.faces.get_mut(&face_id) else { return };
         if face.user == user {
             return;
         }
-        let row = face.row;
+        let vector = self.face_rows.vector(face.row);
         if let Some(before) = std::mem::replace(&mut face.user, user.clone()) {
-            self.change_user(before, row, Change::Leaves);
+            self.change_user(register, before, &vector, Change::Leaves);
         }
         if let Some(now) = user {
-            self.change_user(now, row, Change::Joins);
+            self.change_user(register, now, &vector, Change::Joins);
         }
     }
 
     /// An enrolled face's embedding.
     #[must_use]
     pub fn embedding(&self, face_id: FaceId) -> Option<Embedding> {
-        let face = self.faces.get(&face_id)?;
-        Embedding::from_unit(self.model_id.clone(), self.face_rows.vector(face.row).to_vec())
+        let register = self.register();
+        let vector = self.face_rows.vector(register.faces.get(&face_id)?.row);
+        Embedding::from_unit(self.model_id.clone(), vector)
+    }
+
+    /// A face is enrolled.
+    #[must_use]
+    pub fn contains(&self, face_id: FaceId) -> bool {
+        self.register().faces.contains_key(&face_id)
     }
 
     /// A user's vector: the normalised mean of the user's faces; `None` without faces.
     #[must_use]
     pub fn user_embedding(&self, user: &UserId) -> Option<Embedding> {
-        let row = self.users.get(user)?.row?;
-        Embedding::from_unit(self.model_id.clone(), self.user_rows.vector(row).to_vec())
+        let register = self.register();
+        let vector = self.user_rows.vector(register.users.get(user)?.row?);
+        Embedding::from_unit(self.model_id.clone(), vector)
     }
 
     /// Enrolled faces.
     #[must_use]
     pub fn face_count(&self) -> usize {
-        self.faces.len()
+        self.face_rows.len()
     }
 
-    /// Every face at or above the threshold, best first, up to the limit, without `exclude`.
+    /// Every face at or above the threshold that passes the filter, best first, up to the limit.
     ///
     /// Of equal cosines the smaller face id comes first. Empty when `probe` is another model's.
     #[must_use]
-    pub fn search(&self, probe: &Embedding, search: Search, exclude: Option<FaceId>) -> Vec<Candidate> {
-        if !self.comparable(probe) {
-            return Vec::new();
-        }
-        let best = best_rows(&self.face_rows, probe.vector(), search, exclude.as_ref());
-        best.into_iter().map(|Scored { cosine, id }| Candidate { face_id: *id, cosine }).collect()
+    pub fn search(&self, probe: &Embedding, search: Search, filter: Filter<'_, FaceId>) -> Vec<Candidate> {
+        self.search_many(&[probe], search, filter).pop().unwrap_or_default()
     }
 
-    /// Every user whose vector is at or above the threshold, best first, without `exclude`.
+    /// [`Collection::search`] for several probes in one pass over memory; the answers in their order.
+    #[must_use]
+    pub fn search_many(
+        &self,
+        probes: &[&Embedding],
+        search: Search,
+        filter: Filter<'_, FaceId>,
+    ) -> Vec<Vec<Candidate>> {
+        let found = self.best_rows(&self.face_rows, probes, search, filter);
+        let candidate = |Scored { cosine, id }| Candidate { face_id: id, cosine };
+        found.into_iter().map(|best| best.into_iter().map(candidate).collect()).collect()
+    }
+
+    /// Every user whose vector is at or above the threshold and who passes the filter, best first.
     ///
     /// Of equal cosines the smaller user id comes first. Empty when `probe` is another model's.
     #[must_use]
-    pub fn search_users(&self, probe: &Embedding, search: Search, exclude: Option<&UserId>) -> Vec<UserCandidate> {
-        if !self.comparable(probe) {
-            return Vec::new();
-        }
-        let best = best_rows(&self.user_rows, probe.vector(), search, exclude);
-        best.into_iter().map(|Scored { cosine, id }| UserCandidate { user_id: id.clone(), cosine }).collect()
+    pub fn search_users(&self, probe: &Embedding, search: Search, filter: Filter<'_, UserId>) -> Vec<UserCandidate> {
+        let found = self.best_rows(&self.user_rows, &[probe], search, filter).pop().unwrap_or_default();
+        found.into_iter().map(|Scored { cosine, id }| UserCandidate { user_id: id, cosine }).collect()
+    }
+
+    /// Every two enrolled faces whose cosine is at or above `cosine_min`: best first, then by their ids.
+    ///
+    /// Memory grows with what is found, so the threshold bounds it: n faces have n (n - 1) / 2 pairs.
+    #[must_use]
+    pub fn pairs(&self, cosine_min: f32) -> Vec<FacePair> {
+        let pairs = self.face_rows.pairs(cosine_min).into_iter();
+        pairs.map(|pair| FacePair { first: pair.first, second: pair.second, cosine: pair.cosine }).collect()
+    }
+
+    /// Answers of each probe, in order; empty ones for probes of another model.
+    fn best_rows<Id: Ord + Clone + Send + Sync + std::hash::Hash>(
+        &self,
+        rows: &Rows<Id>,
+        probes: &[&Embedding],
+        search: Search,
+        filter: Filter<'_, Id>,
+    ) -> Vec<Vec<Scored<Id>>> {
+        let keep = |id: &Id| match filter {
+            Filter::All => true,
+            Filter::Except(one) => id != one,
+            Filter::Among(these) => these.contains(id),
+        };
+        let wanted = Wanted { cosine_min: search.cosine_min, limit: search.limit, keep: Some(&keep) };
+        let fitting: Vec<&[f32]> = probes.iter().filter(|p| self.comparable(p)).map(|p| p.vector()).collect();
+        let mut found = rows.search(&fitting, &wanted).into_iter();
+        let answer = |probe: &&Embedding| if self.comparable(probe) { found.next() } else { None };
+        probes.iter().map(answer).map(Option::unwrap_or_default).collect()
     }
 
     fn comparable(&self, embedding: &Embedding) -> bool {
         *embedding.model_id() == self.model_id && embedding.vector().len() == self.face_rows.dimensions()
     }
 
-    fn change_user(&mut self, user_id: UserId, face_row: Row, change: Change) {
-        let vector = self.face_rows.vector(face_row);
-        let dimensions = vector.len();
-        let user = self.users.entry(user_id.clone()).or_insert_with(|| User {
-            sum: vec![0; dimensions],
+    fn change_user(&self, register: &mut Register, user_id: UserId, vector: &[f32], change: Change) {
+        let user = register.users.entry(user_id.clone()).or_insert_with(|| User {
+            sum: vec![0; vector.len()],
             face_count: 0,
             row: None,
         });
@@ -181,13 +272,28 @@ impl Collection {
             Change::Joins => user.face_count += 1,
             Change::Leaves => user.face_count -= 1,
         }
-        if let Some(row) = user.row.take() {
-            self.user_rows.remove(row);
-        }
+        let mean = unit_from_sum(&self.model_id, &user.sum).filter(|_| user.face_count > 0);
+        let moved = match (user.row, mean) {
+            // In place, so that no search misses the user between an old and a new row.
+            (Some(row), Some(mean)) => {
+                self.user_rows.replace(row, mean.vector());
+                Vec::new()
+            }
+            (None, Some(mean)) => {
+                user.row = Some(self.user_rows.insert(user_id.clone(), mean.vector()));
+                Vec::new()
+            }
+            (Some(row), None) => {
+                user.row = None;
+                self.user_rows.remove(row)
+            }
+            (None, None) => Vec::new(),
+        };
         if user.face_count == 0 {
-            self.users.remove(&user_id);
-        } else if let Some(mean) = unit_from_sum(&self.model_id, &user.sum) {
-            user.row = Some(self.user_rows.insert(user_id, mean.vector()));
+            register.users.remove(&user_id);
+        }
+        for Moved { owner, row } in moved {
+            register.users.entry(owner).and_modify(|user| user.row = Some(row));
         }
     }
 }
@@ -214,59 +320,6 @@ fn unit_from_sum(model_id: &ModelId, sum: &[i64]) -> Option<Embedding> {
         return None;
     }
     Embedding::normalised(model_id.clone(), &raw)
-}
-
-/// A row's owner and cosine; the greater one is the *worse* one, so that a max-heap drops it first.
-struct Scored<'a, Id> {
-    cosine: f32,
-    id: &'a Id,
-}
-
-impl<Id: Ord> Ord for Scored<'_, Id> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.cosine.total_cmp(&self.cosine).then_with(|| self.id.cmp(other.id))
-    }
-}
-
-impl<Id: Ord> PartialOrd for Scored<'_, Id> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<Id: Ord> PartialEq for Scored<'_, Id> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<Id: Ord> Eq for Scored<'_, Id> {}
-
-/// The best rows in order: a scan over all of them, and a heap of at most `limit`.
-fn best_rows<'a, Id: Ord>(
-    rows: &'a Rows<Id>,
-    probe: &[f32],
-    search: Search,
-    exclude: Option<&Id>,
-) -> Vec<Scored<'a, Id>> {
-    if search.limit == 0 {
-        return Vec::new();
-    }
-    let mut heap: BinaryHeap<Scored<'a, Id>> = BinaryHeap::new();
-    rows.scan(probe, search.cosine_min, &mut |id, cosine| {
-        if exclude == Some(id) {
-            return;
-        }
-        let scored = Scored { cosine, id };
-        if heap.len() < search.limit {
-            heap.push(scored);
-        } else if let Some(mut worst) = heap.peek_mut()
-            && scored < *worst
-        {
-            *worst = scored;
-        }
-    });
-    heap.into_sorted_vec()
 }
 
 #[cfg(test)]
@@ -356,7 +409,7 @@ mod tests {
     proptest! {
         #[test]
         fn search_equals_brute_force_through_any_history(steps in proptest::collection::vec(step(), 1..80)) {
-            let mut collection = Collection::new(model(), DIMENSIONS);
+            let collection = Collection::new(model(), DIMENSIONS);
             let mut expected = Model::new();
             for step in steps {
                 match step {
@@ -376,7 +429,7 @@ mod tests {
                     Step::Search { probe, cosine_min, limit, exclude } => {
                         let search = Search { cosine_min, limit };
                         prop_assert_eq!(
-                            collection.search(&embedding(probe), search, Some(face(exclude))),
+                            collection.search(&embedding(probe), search, Filter::Except(&face(exclude))),
                             brute(&expected, probe, search, face(exclude))
                         );
                     }
@@ -397,7 +450,7 @@ mod tests {
             owners in proptest::collection::vec((0u8..16, 0u8..5), 0..40), probe in 0u8..16, cosine_min in -1.0f32..1.0,
             limit in 0usize..6, exclude in 0u8..5,
         ) {
-            let mut collection = Collection::new(model(), DIMENSIONS);
+            let collection = Collection::new(model(), DIMENSIONS);
             for (n, (direction, owner)) in owners.iter().enumerate() {
                 collection.insert(face(n as u8), &embedding(*direction), Some(user(*owner))).unwrap();
             }
@@ -411,7 +464,7 @@ mod tests {
                 .collect();
             wanted.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then_with(|| a.user_id.cmp(&b.user_id)));
             wanted.truncate(limit);
-            let got = collection.search_users(&probe, Search { cosine_min, limit }, Some(&user(exclude)));
+            let got = collection.search_users(&probe, Search { cosine_min, limit }, Filter::Except(&user(exclude)));
             prop_assert_eq!(got, wanted);
         }
 
@@ -420,7 +473,7 @@ mod tests {
             mut faces in proptest::collection::vec(proptest::collection::vec(-1.0f32..1.0, DIMENSIONS), 1..20)
         ) {
             let vector = |faces: &[Vec<f32>]| {
-                let mut collection = Collection::new(model(), DIMENSIONS);
+                let collection = Collection::new(model(), DIMENSIONS);
                 for (n, raw) in faces.iter().enumerate() {
                     if let Some(embedding) = Embedding::normalised(model(), raw) {
                         collection.insert(face(n as u8), &embedding, Some(user(0))).unwrap();
@@ -436,11 +489,11 @@ mod tests {
 
     #[test]
     fn another_models_embedding_is_refused_and_finds_nothing() {
-        let mut collection = Collection::new(model(), DIMENSIONS);
+        let collection = Collection::new(model(), DIMENSIONS);
         let other = Embedding::normalised(ModelId::new("other"), embedding(1).vector()).unwrap();
         assert_eq!(collection.insert(face(1), &other, None), None);
         collection.insert(face(1), &embedding(1), None).unwrap();
-        assert!(collection.search(&other, Search { cosine_min: -1.0, limit: 5 }, None).is_empty());
+        assert!(collection.search(&other, Search { cosine_min: -1.0, limit: 5 }, Filter::All).is_empty());
         let short = Embedding::normalised(model(), &[1.0, 2.0]).unwrap();
         assert_eq!(collection.insert(face(1), &short, None), None);
     }
@@ -452,11 +505,11 @@ mod tests {
             let raw: Vec<f32> = (0..LONG as u16).map(|i| f32::from(i * 31 + n * 7).sin()).collect();
             Embedding::normalised(model(), &raw).unwrap()
         };
-        let mut collection = Collection::new(model(), LONG);
+        let collection = Collection::new(model(), LONG);
         for n in 0..200u8 {
             collection.insert(face(n), &wave(n.into()), None).unwrap();
         }
-        let found = collection.search(&wave(1000), Search { cosine_min: -1.0, limit: 200 }, None);
+        let found = collection.search(&wave(1000), Search { cosine_min: -1.0, limit: 200 }, Filter::All);
         assert_eq!(found.len(), 200);
         for candidate in found {
             let pair = wave(1000).cosine(&collection.embedding(candidate.face_id).unwrap()).unwrap();
@@ -466,23 +519,23 @@ mod tests {
 
     #[test]
     fn threshold_is_inclusive_and_self_similarity_is_one() {
-        let mut collection = Collection::new(model(), DIMENSIONS);
+        let collection = Collection::new(model(), DIMENSIONS);
         collection.insert(face(1), &embedding(5), None).unwrap();
-        let found = collection.search(&embedding(5), Search { cosine_min: -1.0, limit: 1 }, None);
+        let found = collection.search(&embedding(5), Search { cosine_min: -1.0, limit: 1 }, Filter::All);
         assert!(found[0].cosine > 0.999_999);
         let again = Search { cosine_min: found[0].cosine, limit: 1 };
-        assert_eq!(collection.search(&embedding(5), again, None), found);
+        assert_eq!(collection.search(&embedding(5), again, Filter::All), found);
     }
 
     #[test]
     fn removed_rows_are_overwritten_and_used_again() {
-        let mut collection = Collection::new(model(), DIMENSIONS);
+        let collection = Collection::new(model(), DIMENSIONS);
         collection.insert(face(1), &embedding(5), Some(user(1))).unwrap();
-        let row = collection.faces[&face(1)].row;
+        let row = collection.register().faces[&face(1)].row;
         assert!(collection.remove(face(1)));
         assert!(collection.face_rows.vector(row).iter().all(|&x| x == 0.0));
         assert!(collection.user_embedding(&user(1)).is_none());
         collection.insert(face(2), &embedding(6), None).unwrap();
-        assert_eq!(collection.faces[&face(2)].row, row);
+        assert_eq!(collection.register().faces[&face(2)].row, row);
     }
 }

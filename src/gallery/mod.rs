@@ -8,7 +8,8 @@ pub mod error_rates;
 pub mod ids;
 pub mod similarity;
 
-mod rows;
+mod search;
 
-pub use collection::{Candidate, Collection, Search, UserCandidate};
+pub use collection::{Candidate, Collection, FacePair, Filter, Search, UserCandidate};
+pub use search::Path;
 pub use ids::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};

@@ -4,7 +4,7 @@ use super::shelf::Shelf;
 use super::types::{FaceMatch, UserMatch, UserStatus, UserSummary};
 use super::{OperationError, Service, internal};
 use crate::gallery::similarity::{cosine_from_percent, percent_from_cosine};
-use crate::gallery::{FaceId, Search, UserId};
+use crate::gallery::{FaceId, Filter, Search, UserId};
 use crate::store::StoreError;
 use crate::vision::Embedding;
 
@@ -14,6 +14,10 @@ const COSINE_SLACK: f32 = 1e-5;
 
 fn search(probe: &Embedding, percent_min: f32, limit: usize) -> Search {
     Search { cosine_min: cosine_from_percent(probe.model_id(), percent_min) - COSINE_SLACK, limit }
+}
+
+fn all_but<Id>(exclude: Option<&Id>) -> Filter<'_, Id> {
+    exclude.map_or(Filter::All, Filter::Except)
 }
 
 impl Service {
@@ -26,7 +30,7 @@ impl Service {
         exclude: Option<FaceId>,
     ) -> Result<Vec<FaceMatch>, OperationError> {
         let search = search(probe, percent_min, limit);
-        let candidates = shelf.read(&self.store, |gallery| gallery.search(probe, search, exclude))?;
+        let candidates = shelf.read(&self.store, |gallery| gallery.search(probe, search, all_but(exclude.as_ref())))?;
         let mut matches = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let similarity = percent_from_cosine(probe.model_id(), candidate.cosine);
@@ -52,7 +56,7 @@ impl Service {
         exclude: Option<&UserId>,
     ) -> Result<Vec<UserMatch>, OperationError> {
         let search = search(probe, percent_min, limit);
-        let candidates = shelf.read(&self.store, |gallery| gallery.search_users(probe, search, exclude))?;
+        let candidates = shelf.read(&self.store, |gallery| gallery.search_users(probe, search, all_but(exclude)))?;
         let matches = candidates.into_iter().map(|candidate| UserMatch {
             similarity: percent_from_cosine(probe.model_id(), candidate.cosine),
             user: UserSummary { user_id: candidate.user_id, status: UserStatus::Active },

@@ -1,15 +1,15 @@
 //! One collection in memory beside its records in the store, and the only place that changes both.
 //!
 //! INVARIANT (store and gallery agree): vectors change only through a [`Change`], which holds the collection's
-//! `changes` lock, writes the store first and the gallery after, and never the gallery alone. Searches take only
-//! the gallery's read lock, so they do not wait for the disk. A panic between the two writes poisons `changes`;
-//! whoever comes next loads the gallery from the store again.
+//! `changes` lock, writes the store first and the gallery after, and never the gallery alone. Searches take neither
+//! lock: the gallery lets them go on while it changes. A panic between the two writes poisons `changes`; whoever
+//! comes next loads the gallery from the store again, into a new one.
 //!
-//! Lock order: `Service::structure`, a token's lock, `changes`, `vectors`. `waiting` and answers are held for a
-//! push or a take only.
+//! Lock order: `Service::structure`, a token's lock, `changes`, `gallery`. `gallery`, `waiting` and answers are held
+//! for a look, a push or a take only.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::replay::Receipt;
 use super::{OperationError, internal, limits};
@@ -42,27 +42,22 @@ pub(super) struct Shelf {
     model_version: String,
     dimensions: usize,
     changes: Mutex<State>,
-    vectors: RwLock<Held>,
+    /// Replaced as a whole only, when it is loaded again.
+    gallery: RwLock<Arc<Collection>>,
     waiting: Mutex<Vec<Enrolment>>,
-}
-
-/// The gallery and how many faces it holds.
-struct Held {
-    gallery: Collection,
-    face_count: usize,
 }
 
 impl Shelf {
     /// The collection as the store has it.
     pub(super) fn load(record: CollectionRecord, store: &Store) -> Result<Self, StoreError> {
-        let held = Held::load(&record.id, &record.model_id, record.dimensions, store)?;
+        let gallery = loaded(&record.id, &record.model_id, record.dimensions, store)?;
         Ok(Self {
             id: record.id,
             model_id: record.model_id,
             model_version: record.model_version,
             dimensions: record.dimensions,
             changes: Mutex::new(State { deleted: false }),
-            vectors: RwLock::new(held),
+            gallery: RwLock::new(Arc::new(gallery)),
             waiting: Mutex::new(Vec::new()),
         })
     }
@@ -95,15 +90,19 @@ impl Shelf {
         if self.changes.is_poisoned() {
             drop(self.change(store)?);
         }
-        Ok(read(&self.held().gallery))
+        Ok(read(&self.gallery()))
     }
 
     pub(super) fn face_count(&self) -> usize {
-        self.held().face_count
+        self.gallery().face_count()
     }
 
-    fn held(&self) -> RwLockReadGuard<'_, Held> {
-        self.vectors.read().unwrap_or_else(PoisonError::into_inner)
+    fn gallery(&self) -> Arc<Collection> {
+        Arc::clone(&self.gallery.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put_gallery(&self, gallery: Collection) {
+        *self.gallery.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(gallery);
     }
 
     /// Waits for other changes of this collection to end.
@@ -126,16 +125,15 @@ impl Shelf {
     /// Puts memory in line with the store after a panic in the middle of a change.
     fn recover(&self, state: &mut State, store: &Store) -> Result<(), OperationError> {
         tracing::warn!(collection.id = %self.id, "a change ended in a panic; loading the collection again");
-        let held = match Held::load(&self.id, &self.model_id, self.dimensions, store) {
-            Ok(held) => held,
+        let gallery = match loaded(&self.id, &self.model_id, self.dimensions, store) {
+            Ok(gallery) => gallery,
             Err(StoreError::Missing) => {
                 state.deleted = true;
-                Held::empty(&self.model_id, self.dimensions)
+                Collection::new(self.model_id.clone(), self.dimensions)
             }
             Err(error) => return Err(internal(error)),
         };
-        *self.vectors.write().unwrap_or_else(PoisonError::into_inner) = held;
-        self.vectors.clear_poison();
+        self.put_gallery(gallery);
         Ok(())
     }
 
@@ -167,23 +165,22 @@ impl Shelf {
     }
 }
 
-impl Held {
-    fn empty(model_id: &ModelId, dimensions: usize) -> Self {
-        Self { gallery: Collection::new(model_id.clone(), dimensions), face_count: 0 }
+/// A collection's faces, from the store.
+fn loaded(
+    id: &CollectionId,
+    model_id: &ModelId,
+    dimensions: usize,
+    store: &Store,
+) -> Result<Collection, StoreError> {
+    let gallery = Collection::new(model_id.clone(), dimensions);
+    let mut foreign = 0_usize;
+    store.load_vectors(id, &mut |face, user, embedding| {
+        foreign += usize::from(gallery.insert(face, &embedding, user).is_none());
+    })?;
+    if foreign > 0 {
+        return Err(StoreError::Damaged(format!("{foreign} vectors of collection `{id}` are another model's")));
     }
-
-    fn load(id: &CollectionId, model_id: &ModelId, dimensions: usize, store: &Store) -> Result<Self, StoreError> {
-        let mut held = Self::empty(model_id, dimensions);
-        let mut foreign = 0_usize;
-        store.load_vectors(id, &mut |face, user, embedding| match held.gallery.insert(face, &embedding, user) {
-            Some(()) => held.face_count += 1,
-            None => foreign += 1,
-        })?;
-        if foreign > 0 {
-            return Err(StoreError::Damaged(format!("{foreign} vectors of collection `{id}` are another model's")));
-        }
-        Ok(held)
-    }
+    Ok(gallery)
 }
 
 /// The right to change one collection.
@@ -194,10 +191,6 @@ pub(super) struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn vectors(&self, write: impl FnOnce(&mut Held)) {
-        write(&mut self.shelf.vectors.write().unwrap_or_else(PoisonError::into_inner));
-    }
-
     /// `Missing` of a collection that the shelf has cannot be; of a face or user it is the caller's to explain.
     fn enrol_group(&mut self, group: &[Enrolment]) {
         let (fresh, full) = self.fresh(group);
@@ -216,14 +209,14 @@ impl Change<'_> {
 
     /// The faces not yet enrolled, each once, and which pictures no longer fit the collection.
     fn fresh(&self, group: &[Enrolment]) -> (Vec<(FaceRecord, Embedding)>, Vec<bool>) {
-        let held = self.shelf.held();
+        let gallery = self.shelf.gallery();
         let mut fresh: Vec<(FaceRecord, Embedding)> = Vec::new();
         let mut taken = std::collections::BTreeSet::new();
         let mut full = Vec::with_capacity(group.len());
         for one in group {
-            let new = |face: FaceId| held.gallery.embedding(face).is_none() && !taken.contains(&face);
+            let new = |face: FaceId| !gallery.contains(face) && !taken.contains(&face);
             let mut own: Vec<_> = one.faces.iter().filter(|(record, _)| new(record.face_id)).cloned().collect();
-            let over = held.face_count + fresh.len() + own.len() > limits::COLLECTION_FACES_MAX;
+            let over = gallery.face_count() + fresh.len() + own.len() > limits::COLLECTION_FACES_MAX;
             full.push(over && !own.is_empty());
             if !over {
                 taken.extend(own.iter().map(|(record, _)| record.face_id));
@@ -248,14 +241,11 @@ impl Change<'_> {
     }
 
     fn hold(&self, faces: impl IntoIterator<Item = (FaceRecord, Embedding)>) {
-        let faces: Vec<_> = faces.into_iter().collect();
-        self.vectors(|held| {
-            for (record, embedding) in &faces {
-                if held.gallery.insert(record.face_id, embedding, record.user_id.clone()).is_some() {
-                    held.face_count += 1;
-                }
-            }
-        });
+        let gallery = self.shelf.gallery();
+        for (record, embedding) in faces {
+            // INVARIANT (store and gallery agree): what does not fit was refused at the door of `enrol`.
+            let _ = gallery.insert(record.face_id, &embedding, record.user_id);
+        }
     }
 
     fn records(
@@ -288,7 +278,7 @@ impl Change<'_> {
 
     /// Gives `read` the vectors as this change finds them.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Collection) -> T) -> T {
-        read(&self.shelf.held().gallery)
+        read(&self.shelf.gallery())
     }
 
     /// Deletes enrolled faces.
@@ -308,10 +298,10 @@ impl Change<'_> {
     }
 
     fn forget(&self, faces: &[FaceId]) {
-        self.vectors(|held| {
-            let removed = faces.iter().filter(|face| held.gallery.remove(**face)).count();
-            held.face_count -= removed.min(held.face_count);
-        });
+        let gallery = self.shelf.gallery();
+        for &face in faces {
+            gallery.remove(face);
+        }
     }
 
     /// Number of faces of a user; `UserNotFound`.
@@ -334,7 +324,8 @@ impl Change<'_> {
             return Ok(());
         }
         self.store.set_user_once(&self.shelf.id, faces, user, receipt.keep()).map_err(internal)?;
-        self.vectors(|held| faces.iter().for_each(|face| held.gallery.set_user(*face, user.cloned())));
+        let gallery = self.shelf.gallery();
+        faces.iter().for_each(|face| gallery.set_user(*face, user.cloned()));
         Ok(())
     }
 
@@ -353,7 +344,8 @@ impl Change<'_> {
         let deleted = self.store.delete_user_once(&self.shelf.id, user, receipt.keep()).map_err(internal);
         // The user may be gone although the write-ahead log could not be emptied after: memory follows the records.
         if deleted.is_ok() || matches!(self.user_faces(user), Err(OperationError::UserNotFound(_))) {
-            self.vectors(|held| faces.iter().for_each(|face| held.gallery.set_user(face.face_id, None)));
+            let gallery = self.shelf.gallery();
+            faces.iter().for_each(|face| gallery.set_user(face.face_id, None));
         }
         deleted
     }
@@ -376,7 +368,7 @@ impl Change<'_> {
     pub(super) fn delete_collection(mut self) -> Result<(), OperationError> {
         self.store.delete_collection(&self.shelf.id).map_err(|error| self.failed(error))?;
         self.state.deleted = true;
-        self.vectors(|held| *held = Held::empty(&self.shelf.model_id, self.shelf.dimensions));
+        self.shelf.put_gallery(Collection::new(self.shelf.model_id.clone(), self.shelf.dimensions));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use trombi::gallery::{Collection, CollectionId, FaceId, Search};
+use trombi::gallery::{Filter, Collection, CollectionId, FaceId, Search};
 use trombi::store::{CollectionRecord, FaceRecord, Store};
 use trombi::vision::{Embedding, ModelId};
 use uuid::Uuid;
@@ -56,12 +56,12 @@ fn figures() {
     let store = Store::open(dir.path()).unwrap();
     println!("open with {done} faces: {:.1} ms", clock.elapsed().as_secs_f64() * 1e3);
     let clock = Instant::now();
-    let mut collection = Collection::new(ModelId::new("toy"), DIMENSIONS);
+    let collection = Collection::new(ModelId::new("toy"), DIMENSIONS);
     store.load_vectors(&name(), &mut |id, _, embedding| collection.insert(id, &embedding, None).unwrap()).unwrap();
     println!("load {} x {DIMENSIONS}: {:.2} s", collection.face_count(), clock.elapsed().as_secs_f64());
     let clock = Instant::now();
     for (_, probe) in &probes[..10] {
-        assert!(collection.search(probe, Search { cosine_min: 0.4, limit: 10 }, None).len() <= 10);
+        assert!(collection.search(probe, Search { cosine_min: 0.4, limit: 10 }, Filter::All).len() <= 10);
     }
     println!("search one probe, one core: {:.1} ms", clock.elapsed().as_secs_f64() * 100.0);
     let (clock, mut after, mut seen) = (Instant::now(), None, 0);

@@ -1,0 +1,182 @@
+//! A chunk of rows: vectors, their owners and, once it is full, their codes.
+
+use std::sync::Arc;
+
+use super::codec::{Bounds, Codec};
+use super::kernels::RowBounds;
+
+/// Rows in a chunk: the unit of locking and of coding. Its head codes (64 KiB at 64 bytes a row) fit the second-level
+/// cache, so several probes share one reading of them.
+pub(super) const CHUNK_ROWS: usize = 1024;
+
+/// At most [`CHUNK_ROWS`] vectors of one length. A removed one is overwritten with zeros.
+pub(super) struct Chunk<Id> {
+    dimensions: usize,
+    vectors: Box<[f32]>,
+    /// Of each row used so far; `None` for a free one.
+    owners: Vec<Option<Id>>,
+    /// Rows with an owner.
+    used: usize,
+    codes: Option<Codes>,
+}
+
+/// Codes of all rows of a chunk.
+pub(super) struct Codes {
+    codec: Arc<Codec>,
+    heads: Box<[u8]>,
+    tails: Box<[u8]>,
+    head_residuals: Box<[u16]>,
+    tail_lengths: Box<[u16]>,
+    tail_residuals: Box<[u16]>,
+}
+
+impl<Id> Chunk<Id> {
+    pub(super) fn new(dimensions: usize) -> Self {
+        let vectors = vec![0.0; CHUNK_ROWS * dimensions].into_boxed_slice();
+        Self { dimensions, vectors, owners: Vec::with_capacity(CHUNK_ROWS), used: 0, codes: None }
+    }
+
+    /// Rows used so far, free ones included.
+    pub(super) fn rows(&self) -> usize {
+        self.owners.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.owners.len() == CHUNK_ROWS
+    }
+
+    /// Full, with half of the rows free again or more.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.is_full() && self.used <= CHUNK_ROWS / 2
+    }
+
+    pub(super) fn is_coded(&self) -> bool {
+        self.codes.is_some()
+    }
+
+    pub(super) fn owner(&self, row: usize) -> Option<&Id> {
+        self.owners[row].as_ref()
+    }
+
+    pub(super) fn owners(&self) -> impl Iterator<Item = (usize, &Id)> {
+        self.owners.iter().enumerate().filter_map(|(row, owner)| Some((row, owner.as_ref()?)))
+    }
+
+    pub(super) fn vector(&self, row: usize) -> &[f32] {
+        &self.vectors[row * self.dimensions..][..self.dimensions]
+    }
+
+    /// All used rows' vectors, one after another.
+    pub(super) fn vectors(&self) -> &[f32] {
+        &self.vectors[..self.owners.len() * self.dimensions]
+    }
+
+    pub(super) fn codes(&self) -> Option<&Codes> {
+        self.codes.as_ref()
+    }
+
+    /// Takes a new row into use; the chunk is not full.
+    pub(super) fn push(&mut self, owner: Id, vector: &[f32]) -> usize {
+        let row = self.owners.len();
+        self.owners.push(None);
+        self.write(row, owner, vector);
+        row
+    }
+
+    /// Puts a vector into a row in use, over what it held.
+    pub(super) fn write(&mut self, row: usize, owner: Id, vector: &[f32]) {
+        self.vectors[row * self.dimensions..][..self.dimensions].copy_from_slice(vector);
+        self.used += usize::from(self.owners[row].replace(owner).is_none());
+        if let Some(codes) = &mut self.codes {
+            codes.write(row, vector);
+        }
+    }
+
+    /// Frees a row and overwrites its vector and its code.
+    pub(super) fn clear(&mut self, row: usize) {
+        self.vectors[row * self.dimensions..][..self.dimensions].fill(0.0);
+        self.used -= usize::from(self.owners[row].take().is_some());
+        if let Some(codes) = &mut self.codes {
+            codes.write(row, &self.vectors[row * self.dimensions..][..self.dimensions]);
+        }
+    }
+
+    /// Makes it full; the rows that are added are free.
+    pub(super) fn close(&mut self) {
+        self.owners.resize_with(CHUNK_ROWS, || None);
+    }
+
+    /// Codes of every row.
+    pub(super) fn codes_by(&self, codec: Arc<Codec>) -> Codes {
+        Codes::new(codec, &self.vectors)
+    }
+
+    /// INVARIANT (codes follow vectors): the codes are those of the vectors as they are now.
+    pub(super) fn set_codes(&mut self, codes: Codes) {
+        self.codes = Some(codes);
+    }
+}
+
+/// INVARIANT (deleted is overwritten): a chunk that goes out of use leaves no vector in freed memory.
+impl<Id> Drop for Chunk<Id> {
+    fn drop(&mut self) {
+        self.vectors.fill(0.0);
+        // Or the compiler would leave out a writing that nobody reads.
+        std::hint::black_box(&self.vectors);
+    }
+}
+
+impl Codes {
+    fn new(codec: Arc<Codec>, vectors: &[f32]) -> Self {
+        let zeros = || vec![0; CHUNK_ROWS].into_boxed_slice();
+        let mut codes = Self {
+            heads: vec![0; CHUNK_ROWS * codec.head_bytes()].into(),
+            tails: vec![0; CHUNK_ROWS * codec.tail_bytes()].into(),
+            head_residuals: zeros(),
+            tail_lengths: zeros(),
+            tail_residuals: zeros(),
+            codec,
+        };
+        codes.write(0, vectors);
+        codes
+    }
+
+    /// Codes of rows from `first` on.
+    fn write(&mut self, first: usize, vectors: &[f32]) {
+        let rows = vectors.len() / self.codec.dimensions();
+        let (head_bytes, tail_bytes) = (self.codec.head_bytes(), self.codec.tail_bytes());
+        let heads = &mut self.heads[first * head_bytes..][..rows * head_bytes];
+        let tails = &mut self.tails[first * tail_bytes..][..rows * tail_bytes];
+        for (row, bounds) in (first..).zip(self.codec.encode(vectors, heads, tails)) {
+            self.head_residuals[row] = bounds.head_residual;
+            self.tail_lengths[row] = bounds.tail;
+            self.tail_residuals[row] = bounds.tail_residual;
+        }
+    }
+
+    pub(super) fn codec(&self) -> &Arc<Codec> {
+        &self.codec
+    }
+
+    pub(super) fn heads(&self) -> &[u8] {
+        &self.heads
+    }
+
+    /// Empty without a tail.
+    pub(super) fn tail(&self, row: usize) -> &[u8] {
+        let bytes = self.codec.tail_bytes();
+        &self.tails[row * bytes..][..bytes]
+    }
+
+    pub(super) fn row_bounds(&self) -> RowBounds<'_> {
+        RowBounds { head_residuals: &self.head_residuals, tails: &self.tail_lengths }
+    }
+
+    pub(super) fn bounds(&self, row: usize) -> Bounds {
+        Bounds {
+            head_residual: self.head_residuals[row],
+            tail: self.tail_lengths[row],
+            tail_residual: self.tail_residuals[row],
+        }
+    }
+}

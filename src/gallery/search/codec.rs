@@ -1,0 +1,322 @@
+//! Unit vectors as four-bit codes, and how far a code can be from its vector.
+//!
+//! A codec turns a vector by an orthogonal matrix, so that what differs between faces lies in the first components (the
+//! *head*, then the *tail*; what is left is the *rest*), and cuts the components of head and tail into 16 levels.
+//! Beside the code it keeps, rounded up, the length of what the code misses. The bound on a dot product follows from
+//! Cauchy and Schwarz; `docs/exact-search.md` has it with its rounding terms.
+
+#![expect(clippy::cast_possible_truncation, reason = "levels, probe values and bounds are clamped to their ranges")]
+
+use nalgebra::{DMatrix, SymmetricEigen};
+
+use super::kernels::{GROUP, PRODUCT_MAX};
+
+/// Rows used to find the directions; more change the bounds by less than a hundredth.
+const TRAINING_ROWS_MAX: usize = 8192;
+/// Share of the energy that may lie outside the head: it enters the bound with the product of two lengths.
+const TAIL_ENERGY_MAX: f64 = 0.08;
+/// Share that may lie in the rest, which has no code.
+const REST_ENERGY_MAX: f64 = 1e-6;
+/// A level's width in standard deviations that loses least of a normal component in 16 levels (Max, 1960).
+const STEP: f64 = 0.335;
+/// Middle of the levels 0 to 15.
+const MIDDLE: f32 = 7.5;
+/// Length that one unit of a [`Bounds`] member stands for. The largest is 2: no part of a unit vector, and no residual
+/// of a part whose levels lie between 0 and the vector's component or beside it, is longer.
+const BOUND_UNIT: f64 = 2.0 / 65_535.0;
+/// Largest relative error of one rounding in `f32`.
+const ROUNDOFF: f64 = 1.0 / 16_777_216.0;
+/// Longest vector that the bounds count with; embeddings are of length 1 to within 1e-5.
+const LENGTH_MAX: f64 = 1.000_02;
+/// More than the rounding of any sum of squares in `f64` here.
+const TINY: f64 = 1e-9;
+
+/// How vectors of one collection become codes.
+pub(super) struct Codec {
+    dimensions: usize,
+    /// Coded components of head and tail, whole groups; the tail may be empty.
+    head: usize,
+    tail: usize,
+    /// `dimensions` columns; rows beyond `dimensions` are zero.
+    turn: DMatrix<f32>,
+    head_step: f32,
+    tail_step: f32,
+    /// Most by which turning changes a dot product of two unit vectors, rounding included.
+    turn_error: f64,
+}
+
+/// What a code misses, in units of [`BOUND_UNIT`], rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Length of the head's residual.
+    pub(super) head_residual: u16,
+    /// Length of everything but the head.
+    pub(super) tail: u16,
+    /// Length of the tail's residual and the rest together.
+    pub(super) tail_residual: u16,
+}
+
+/// A probe as the rows of one codec are compared with it.
+pub(super) struct CodedProbe {
+    pub(super) head: Part,
+    /// Without values where the codec has no tail.
+    pub(super) tail: Part,
+    /// Most by which a canonical cosine exceeds products and bounds together.
+    error: f64,
+}
+
+/// One part of a probe, rounded to integers.
+pub(super) struct Part {
+    pub(super) values: Vec<i8>,
+    /// Cosine that one unit of an integer product stands for.
+    unit: f64,
+    /// To be subtracted from an integer product: the middle of the levels times the sum of the values.
+    offset: f64,
+    /// Length of the whole part.
+    length: f64,
+    /// Length of what the residual of a row meets: the rounded values, and the rest as it is.
+    rounded_length: f64,
+    /// Length of what rounding missed.
+    missed_length: f64,
+}
+
+/// The first look at a row, in units of the head's products, for single precision.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FirstLook {
+    /// For a unit of [`Bounds::head_residual`].
+    pub(super) head_weight: f32,
+    /// For a unit of [`Bounds::tail`].
+    pub(super) tail_weight: f32,
+    /// A row whose product and weighted bounds stay below cannot reach the threshold.
+    pub(super) least: f32,
+}
+
+impl Codec {
+    /// Finds directions for vectors of `dimensions` components that lie one after another; takes every n-th of many.
+    ///
+    /// Any codec gives exact answers; one that was made from such vectors as it will see needs to look at fewer.
+    pub(super) fn train(vectors: &[f32], dimensions: usize) -> Self {
+        let rows = vectors.len() / dimensions;
+        let step = rows.div_ceil(TRAINING_ROWS_MAX).max(1);
+        let sample: Vec<&[f32]> = vectors.chunks_exact(dimensions).step_by(step).collect();
+        let (directions, energies) = principal_directions(&sample, dimensions);
+        let head = components_for(&energies, 0, TAIL_ENERGY_MAX);
+        let tail = components_for(&energies, head, REST_ENERGY_MAX) - head;
+        let head_end = head.min(dimensions);
+        let tail_end = (head + tail).min(dimensions);
+        let mut turn = DMatrix::<f64>::zeros(dimensions.next_multiple_of(GROUP), dimensions);
+        turn.rows_mut(0, dimensions).copy_from(&directions.transpose());
+        spread(&mut turn, 0, head_end);
+        spread(&mut turn, head_end, tail_end);
+        let turn = turn.map(|x| x as f32);
+        Self {
+            dimensions,
+            head,
+            tail,
+            head_step: step_for(&energies[..head_end]),
+            tail_step: step_for(&energies[head_end..tail_end]),
+            turn_error: turn_error(&turn),
+            turn,
+        }
+    }
+
+    pub(super) fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    pub(super) fn head_bytes(&self) -> usize {
+        self.head / 2
+    }
+
+    /// 0 where head and rest are everything.
+    pub(super) fn tail_bytes(&self) -> usize {
+        self.tail / 2
+    }
+
+    /// Turned vectors as columns.
+    fn turned(&self, vectors: &[f32]) -> DMatrix<f32> {
+        let columns = vectors.len() / self.dimensions;
+        &self.turn * DMatrix::from_column_slice(self.dimensions, columns, vectors)
+    }
+
+    /// Codes of vectors that lie one after another, written one after another; returns their bounds.
+    pub(super) fn encode(&self, vectors: &[f32], heads: &mut [u8], tails: &mut [u8]) -> Vec<Bounds> {
+        let turned = self.turned(vectors);
+        let (head_bytes, tail_bytes) = (self.head_bytes(), self.tail_bytes());
+        let rows = turned.column_iter().enumerate();
+        rows.map(|(n, row)| {
+            let (head, beyond) = row.as_slice().split_at(self.head);
+            let (tail, rest) = beyond.split_at(self.tail);
+            let head_missed = quantise(head, self.head_step, &mut heads[n * head_bytes..][..head_bytes]);
+            let tail_missed = quantise(tail, self.tail_step, &mut tails[n * tail_bytes..][..tail_bytes]);
+            Bounds {
+                head_residual: units_from_square(head_missed),
+                tail: units_from_square(square(beyond)),
+                tail_residual: units_from_square(tail_missed + square(rest)),
+            }
+        })
+        .collect()
+    }
+
+    /// A probe of unit length.
+    pub(super) fn probe(&self, probe: &[f32]) -> CodedProbe {
+        let turned = self.turned(probe);
+        let (head, beyond) = turned.as_slice().split_at(self.head);
+        let (tail, rest) = beyond.split_at(self.tail);
+        let head = Part::new(head, &[], self.head_step);
+        // The canonical dot product adds `dimensions / 32` products in each of 32 lanes and folds them five times.
+        let additions = self.dimensions as f64 / 32.0 + 8.0;
+        let canonical = additions * ROUNDOFF * LENGTH_MAX * LENGTH_MAX * 1.01;
+        CodedProbe {
+            error: canonical + self.turn_error + head.missed_length * (LENGTH_MAX + self.turn_error) + TINY,
+            tail: Part::new(tail, rest, self.tail_step),
+            head,
+        }
+    }
+}
+
+impl Part {
+    fn new(part: &[f32], rest: &[f32], step: f32) -> Self {
+        let largest = part.iter().fold(0.0f32, |most, y| most.max(y.abs()));
+        let scale = if largest > 0.0 { f64::from(largest) / 127.0 } else { 1.0 };
+        let (mut rounded, mut missed, mut sum) = (0.0, 0.0, 0.0);
+        let values = part.iter().map(|&y| {
+            let value = (f64::from(y) / scale).round();
+            let near = scale * value;
+            rounded += near * near;
+            missed += (f64::from(y) - near) * (f64::from(y) - near);
+            sum += value;
+            value as i8
+        });
+        let values = values.collect();
+        Self {
+            values,
+            unit: scale * f64::from(step),
+            offset: f64::from(MIDDLE) * sum,
+            length: (square(part) + square(rest)).sqrt() + TINY,
+            rounded_length: (rounded + square(rest)).sqrt() + TINY,
+            missed_length: missed.sqrt() + TINY,
+        }
+    }
+
+    /// Product with the part's code, as a cosine.
+    fn product(&self, integer: i32) -> f64 {
+        (f64::from(integer) - self.offset) * self.unit
+    }
+}
+
+impl CodedProbe {
+    /// What a row needs at first look so that its cosine may be `cosine_min` or more.
+    pub(super) fn first_look(&self, cosine_min: f32) -> FirstLook {
+        let head_weight = self.head.rounded_length * BOUND_UNIT / self.head.unit;
+        let tail_weight = self.tail.length * BOUND_UNIT / self.head.unit;
+        let least = (f64::from(cosine_min) - self.error) / self.head.unit + self.head.offset;
+        // Three single-precision operations on numbers of at most this size round by less than 2^-21 of it.
+        let largest = PRODUCT_MAX * self.head.values.len() as f64 + 65_535.0 * (head_weight + tail_weight);
+        let slack = (largest + least.abs()) / 2_097_152.0;
+        // No cosine is below -1, also where the dot product that was clamped to it is.
+        let least = if cosine_min <= -1.0 { f64::NEG_INFINITY } else { least - slack };
+        FirstLook { head_weight: head_weight as f32, tail_weight: tail_weight as f32, least: least as f32 }
+    }
+
+    /// What the cosine of a row is at most, from the products with its two codes.
+    pub(super) fn upper(&self, head: i32, tail: i32, bounds: Bounds) -> f64 {
+        let length = |units: u16| f64::from(units) * BOUND_UNIT;
+        self.head.product(head)
+            + self.head.rounded_length * length(bounds.head_residual)
+            + self.tail.product(tail)
+            + self.tail.rounded_length * length(bounds.tail_residual)
+            + self.tail.missed_length * length(bounds.tail)
+            + self.error
+    }
+}
+
+/// Eigenvectors (columns) and eigenvalues of the mean outer product, largest first.
+fn principal_directions(sample: &[&[f32]], dimensions: usize) -> (DMatrix<f64>, Vec<f64>) {
+    let columns = DMatrix::from_fn(dimensions, sample.len(), |i, n| sample[n][i]);
+    let outer = (&columns * columns.transpose()).map(f64::from) / (sample.len().max(1) as f64);
+    let eigen = SymmetricEigen::new(outer);
+    let mut order: Vec<usize> = (0..dimensions).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    let directions = DMatrix::from_fn(dimensions, dimensions, |i, n| eigen.eigenvectors[(i, order[n])]);
+    (directions, order.iter().map(|&n| eigen.eigenvalues[n].max(0.0)).collect())
+}
+
+/// The fewest components, in whole groups, that leave at most `share` of the energy to those after them.
+fn components_for(energies: &[f64], at_least: usize, share: f64) -> usize {
+    let total: f64 = energies.iter().sum::<f64>().max(1e-30);
+    let all = energies.len().next_multiple_of(GROUP);
+    let left = |components: usize| energies[components.min(energies.len())..].iter().sum::<f64>() / total;
+    (at_least.max(GROUP)..all).step_by(GROUP).find(|&components| left(components) <= share).unwrap_or(all)
+}
+
+fn step_for(energies: &[f64]) -> f32 {
+    let mean = energies.iter().sum::<f64>() / energies.len().max(1) as f64;
+    (STEP * mean.max(1e-12).sqrt()) as f32
+}
+
+/// Turns rows among themselves by a fixed orthogonal matrix, so that their components have about the same size: one
+/// step of levels then fits all of them.
+fn spread(turn: &mut DMatrix<f64>, from: usize, to: usize) {
+    let count = to - from;
+    if count < 2 {
+        return;
+    }
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    // A sum of twelve uniform numbers is near enough to normal for a direction without preference.
+    let mut normal = || (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+    let random = DMatrix::from_fn(count, count, |_, _| normal());
+    let mixed = random.qr().q() * turn.rows(from, count);
+    turn.rows_mut(from, count).copy_from(&mixed);
+}
+
+/// Most by which `turn` changes a dot product of two vectors of length [`LENGTH_MAX`].
+///
+/// By how little it is orthogonal, and by the rounding of two products with it: a sum of n products errs by at most
+/// n u / (1 - n u) times the sum of their sizes, in any order, with or without fused operations (Higham, *Accuracy and
+/// Stability of Numerical Algorithms*, 3.1).
+fn turn_error(turn: &DMatrix<f32>) -> f64 {
+    let exact = turn.map(f64::from);
+    let gram = exact.transpose() * &exact - DMatrix::<f64>::identity(turn.ncols(), turn.ncols());
+    let n = turn.ncols() as f64;
+    let gamma = n * ROUNDOFF / (1.0 - n * ROUNDOFF);
+    let one = gamma * exact.norm() * LENGTH_MAX;
+    let apart = gram.norm() + TINY;
+    apart * LENGTH_MAX * LENGTH_MAX + one * (2.0 * (1.0 + apart) * LENGTH_MAX + one)
+}
+
+/// Writes the levels, two a byte, and returns the squared length of what they miss.
+#[expect(clippy::cast_sign_loss, reason = "clamped to 0 to 15")]
+fn quantise(part: &[f32], step: f32, codes: &mut [u8]) -> f64 {
+    let inverse = 1.0 / step;
+    let mut missed = 0.0;
+    let mut level = |y: f32| {
+        let level = (y * inverse + MIDDLE).round_ties_even().clamp(0.0, 15.0);
+        let miss = f64::from(y) - f64::from(step) * f64::from(level - MIDDLE);
+        missed += miss * miss;
+        level as u8
+    };
+    for (codes, group) in codes.chunks_exact_mut(GROUP / 2).zip(part.chunks_exact(GROUP)) {
+        let (low, high) = group.split_at(GROUP / 2);
+        for ((code, &low), &high) in codes.iter_mut().zip(low).zip(high) {
+            *code = level(low) | (level(high) << 4);
+        }
+    }
+    missed
+}
+
+fn square(part: &[f32]) -> f64 {
+    part.iter().map(|&y| f64::from(y) * f64::from(y)).sum()
+}
+
+/// INVARIANT (bounds hold): rounded up, with more than the rounding of the sum on top.
+#[expect(clippy::cast_sign_loss, reason = "a length")]
+fn units_from_square(square: f64) -> u16 {
+    let units = ((square.sqrt() + TINY) / BOUND_UNIT).ceil();
+    assert!(units <= 65_535.0, "no part of a unit vector is longer than 2");
+    units as u16
+}

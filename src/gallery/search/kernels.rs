@@ -1,0 +1,468 @@
+//! Integer dot products of a probe with four-bit codes, on whatever the processor offers.
+//!
+//! A code holds two components a byte, in groups of 64 components (32 bytes): byte `j` of a group has component `j` in
+//! its low half and component `32 + j` in its high half, each 0 to 15. A probe has one `i8` a component, -127 to 127,
+//! in the order of the components. The products are exact integers, so every path returns the same numbers.
+
+use super::codec::FirstLook;
+
+/// Components in a group.
+pub(super) const GROUP: usize = 64;
+/// Bytes of a group's codes.
+pub(super) const GROUP_BYTES: usize = GROUP / 2;
+/// Largest size of one product of a component.
+pub(super) const PRODUCT_MAX: f64 = 15.0 * 127.0;
+/// Probes whose products are formed while a row is in the registers.
+pub(super) const TOGETHER: usize = 4;
+
+/// How to compute; all give the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// Plain Rust, on every processor.
+    Portable,
+    /// x86-64 with AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// x86-64 with AVX-512 (F, BW, VL) and its VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+    /// 64-bit Arm.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+impl Path {
+    /// Those that this processor can run, the fastest last.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut paths = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx2") {
+                paths.push(Self::Avx2);
+            }
+            let vnni = std::arch::is_x86_feature_detected!("avx512f")
+                && std::arch::is_x86_feature_detected!("avx512bw")
+                && std::arch::is_x86_feature_detected!("avx512vl")
+                && std::arch::is_x86_feature_detected!("avx512vnni");
+            if vnni {
+                paths.push(Self::Avx512Vnni);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        paths.push(Self::Neon);
+        paths
+    }
+
+    /// The fastest one here.
+    #[must_use]
+    pub fn best() -> Self {
+        static BEST: std::sync::OnceLock<Path> = std::sync::OnceLock::new();
+        *BEST.get_or_init(|| Self::available().pop().unwrap_or(Self::Portable))
+    }
+}
+
+/// Products of one probe with the codes of `products.len()` rows that lie one after another.
+///
+/// # Panics
+/// When the probe is no whole number of groups or `codes` has not that many rows.
+pub(super) fn scan(path: Path, codes: &[u8], probe: &[i8], products: &mut [i32]) {
+    assert!(probe.len().is_multiple_of(GROUP) && !probe.is_empty(), "a probe has whole groups");
+    assert_eq!(codes.len(), products.len() * probe.len() / 2, "codes of as many rows as products");
+    match path {
+        Path::Portable => portable::scan(codes, probe, products),
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 => {
+            // SAFETY: a `Path` other than `Portable` comes from `Path::available`, which saw AVX2; lengths are asserted.
+            #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
+            unsafe {
+                avx2::scan(codes, probe, products);
+            }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx512Vnni => {
+            // SAFETY: as above, for AVX-512 F, BW, VL and VNNI.
+            #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
+            unsafe {
+                avx512::scan(codes, probe, products);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        Path::Neon => neon::scan(codes, probe, products),
+    }
+}
+
+/// Products of [`TOGETHER`] probes with the same rows: `products[p]` are those of `probes[p]`.
+///
+/// # Panics
+/// As [`scan`]; when the probes or the products differ in length.
+pub(super) fn scan_together(
+    path: Path,
+    codes: &[u8],
+    probes: [&[i8]; TOGETHER],
+    products: [&mut [i32]; TOGETHER],
+) {
+    let length = probes[0].len();
+    let rows = products[0].len();
+    assert!(length.is_multiple_of(GROUP) && length > 0, "a probe has whole groups");
+    assert!(probes.iter().all(|probe| probe.len() == length), "probes of one length");
+    assert!(products.iter().all(|products| products.len() == rows), "as many products for each");
+    assert_eq!(codes.len(), rows * length / 2, "codes of as many rows as products");
+    match path {
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 => {
+            // SAFETY: as in `scan`.
+            #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
+            unsafe {
+                avx2::scan_together(codes, probes, products);
+            }
+        }
+        _ => {
+            for (probe, products) in probes.into_iter().zip(products) {
+                scan(path, codes, probe, products);
+            }
+        }
+    }
+}
+
+/// The rows that may reach the threshold of `look`, in order, appended to `rows`. The bounds are one a row.
+pub(super) fn select(path: Path, products: &[i32], bounds: RowBounds<'_>, look: FirstLook, rows: &mut Vec<u32>) {
+    match path {
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 | Path::Avx512Vnni => {
+            // SAFETY: as in `scan`; both paths have AVX2.
+            #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
+            unsafe {
+                select_avx2(products, bounds, look, rows);
+            }
+        }
+        _ => select_plain(products, bounds, look, rows),
+    }
+}
+
+/// Bounds of consecutive rows, as a codec gives them.
+#[derive(Clone, Copy)]
+pub(super) struct RowBounds<'a> {
+    pub(super) head_residuals: &'a [u16],
+    pub(super) tails: &'a [u16],
+}
+
+/// The same code as [`select_plain`], which the compiler may turn into 8-wide instructions here.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn select_avx2(products: &[i32], bounds: RowBounds<'_>, look: FirstLook, rows: &mut Vec<u32>) {
+    select_plain(products, bounds, look, rows);
+}
+
+#[inline(always)]
+#[expect(clippy::cast_precision_loss, reason = "the slack of a first look covers it")]
+#[expect(clippy::cast_possible_truncation, reason = "rows of one chunk")]
+fn select_plain(products: &[i32], bounds: RowBounds<'_>, look: FirstLook, rows: &mut Vec<u32>) {
+    /// Few enough that most have no candidate, enough for vector instructions.
+    const STRIDE: usize = 32;
+    let bounds = bounds.head_residuals.chunks(STRIDE).zip(bounds.tails.chunks(STRIDE));
+    for (n, (products, (heads, tails))) in products.chunks(STRIDE).zip(bounds).enumerate() {
+        let mut over = [false; STRIDE];
+        for (((over, &product), &head), &tail) in over.iter_mut().zip(products).zip(heads).zip(tails) {
+            let upper = product as f32 + look.head_weight * f32::from(head) + look.tail_weight * f32::from(tail);
+            *over = upper >= look.least;
+        }
+        if over.iter().fold(false, |any, &over| any | over) {
+            let found = over.iter().enumerate().filter(|(_, over)| **over);
+            rows.extend(found.map(|(at, _)| (n * STRIDE + at) as u32));
+        }
+    }
+}
+
+mod portable {
+    use super::{GROUP, GROUP_BYTES};
+
+    pub fn scan(codes: &[u8], probe: &[i8], products: &mut [i32]) {
+        for (product, row) in products.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
+            *product = row.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)).map(group).sum();
+        }
+    }
+
+    fn group((codes, probe): (&[u8], &[i8])) -> i32 {
+        let (low, high) = probe.split_at(GROUP_BYTES);
+        let mut sum = 0;
+        for ((&code, &low), &high) in codes.iter().zip(low).zip(high) {
+            sum += i32::from(code & 15) * i32::from(low) + i32::from(code >> 4) * i32::from(high);
+        }
+        sum
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
+mod avx2 {
+    use super::{GROUP, GROUP_BYTES, TOGETHER};
+    use std::arch::x86_64::{
+        __m128i, __m256i, _mm_add_epi32, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128,
+        _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_srli_epi16, _mm_cvtsi128_si32,
+        _mm_hadd_epi32, _mm_storeu_si128,
+    };
+
+    /// Groups whose products fit 16-bit sums: 4 groups are 8 sums of two products of at most 15 x 127, 30,480 in all.
+    const BLOCK_GROUPS: usize = 4;
+    /// Rows whose sums are folded at once.
+    const ROWS: usize = 4;
+
+    /// A group of the probe in two registers.
+    #[derive(Clone, Copy)]
+    struct Halves {
+        low: __m256i,
+        high: __m256i,
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn halves(probe: &[i8]) -> Halves {
+        debug_assert!(probe.len() >= GROUP);
+        // SAFETY: a group of the probe has 64 bytes; the loads need no alignment.
+        unsafe {
+            Halves {
+                low: _mm256_loadu_si256(probe.as_ptr().cast()),
+                high: _mm256_loadu_si256(probe.as_ptr().add(GROUP_BYTES).cast()),
+            }
+        }
+    }
+
+    /// The codes of a group, as bytes 0 to 15.
+    #[target_feature(enable = "avx2")]
+    fn unpack(codes: &[u8]) -> Halves {
+        debug_assert!(codes.len() >= GROUP_BYTES);
+        // SAFETY: a group of codes has 32 bytes; the load needs no alignment.
+        let both = unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) };
+        let mask = _mm256_set1_epi8(15);
+        Halves { low: _mm256_and_si256(both, mask), high: _mm256_and_si256(_mm256_srli_epi16::<4>(both), mask) }
+    }
+
+    /// Sixteen 16-bit sums of a group's 64 products; no saturation, as 2 x 15 x 127 < 2^15.
+    #[target_feature(enable = "avx2")]
+    fn products(codes: Halves, probe: Halves) -> __m256i {
+        _mm256_add_epi16(_mm256_maddubs_epi16(codes.low, probe.low), _mm256_maddubs_epi16(codes.high, probe.high))
+    }
+
+    /// Sixteen 16-bit sums as eight of 32 bits.
+    #[target_feature(enable = "avx2")]
+    fn widen(sums: __m256i) -> __m256i {
+        _mm256_madd_epi16(sums, _mm256_set1_epi16(1))
+    }
+
+    /// The totals of four rows' sums, in order.
+    #[target_feature(enable = "avx2")]
+    fn fold(rows: [__m256i; ROWS]) -> __m128i {
+        let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(rows[0], rows[1]), _mm256_hadd_epi32(rows[2], rows[3]));
+        _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs))
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn fold_one(row: __m256i) -> i32 {
+        let half = _mm_add_epi32(_mm256_castsi256_si128(row), _mm256_extracti128_si256::<1>(row));
+        let quarter = _mm_hadd_epi32(half, half);
+        _mm_cvtsi128_si32(_mm_hadd_epi32(quarter, quarter))
+    }
+
+    /// A row's sums with a probe of `G` groups in registers.
+    #[target_feature(enable = "avx2")]
+    fn row_sums<const G: usize>(row: &[u8], probe: &[Halves; G]) -> __m256i {
+        let mut sums = products(unpack(row), probe[0]);
+        for g in 1..G {
+            sums = _mm256_add_epi16(sums, products(unpack(&row[g * GROUP_BYTES..]), probe[g]));
+        }
+        widen(sums)
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn scan_block<const G: usize>(codes: &[u8], probe: &[i8], out: &mut [i32]) {
+        let registers: [Halves; G] = std::array::from_fn(|g| halves(&probe[g * GROUP..]));
+        let bytes = G * GROUP_BYTES;
+        let (quads, rest) = out.as_chunks_mut::<ROWS>();
+        let split = quads.len() * ROWS * bytes;
+        for (totals, rows) in quads.iter_mut().zip(codes[..split].chunks_exact(ROWS * bytes)) {
+            let sums = [
+                row_sums(&rows[..bytes], &registers),
+                row_sums(&rows[bytes..2 * bytes], &registers),
+                row_sums(&rows[2 * bytes..3 * bytes], &registers),
+                row_sums(&rows[3 * bytes..], &registers),
+            ];
+            // SAFETY: four products of 32 bits have 16 bytes; the store needs no alignment.
+            unsafe { _mm_storeu_si128(totals.as_mut_ptr().cast(), fold(sums)) };
+        }
+        for (total, row) in rest.iter_mut().zip(codes[split..].chunks_exact(bytes)) {
+            *total = fold_one(row_sums(row, &registers));
+        }
+    }
+
+    /// Rows of any number of groups: blocks of four groups in 16 bits, their totals in 32.
+    #[target_feature(enable = "avx2")]
+    fn scan_long(codes: &[u8], probe: &[i8], out: &mut [i32]) {
+        for (total, row) in out.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
+            let mut sums = _mm256_setzero_si256();
+            let blocks = row.chunks(BLOCK_GROUPS * GROUP_BYTES).zip(probe.chunks(BLOCK_GROUPS * GROUP));
+            for (row, probe) in blocks {
+                let mut block = _mm256_setzero_si256();
+                for (row, probe) in row.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)) {
+                    block = _mm256_add_epi16(block, products(unpack(row), halves(probe)));
+                }
+                sums = _mm256_add_epi32(sums, widen(block));
+            }
+            *total = fold_one(sums);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn scan(codes: &[u8], probe: &[i8], out: &mut [i32]) {
+        match probe.len() / GROUP {
+            1 => scan_block::<1>(codes, probe, out),
+            2 => scan_block::<2>(codes, probe, out),
+            3 => scan_block::<3>(codes, probe, out),
+            4 => scan_block::<4>(codes, probe, out),
+            _ => scan_long(codes, probe, out),
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn scan_together(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
+        match probes[0].len() / GROUP {
+            1 => together::<1>(codes, probes, out),
+            2 => together::<2>(codes, probes, out),
+            3 => together::<3>(codes, probes, out),
+            4 => together::<4>(codes, probes, out),
+            _ => {
+                for (probe, out) in probes.into_iter().zip(out) {
+                    scan_long(codes, probe, out);
+                }
+            }
+        }
+    }
+
+    /// Unpacks each row once for all probes; the probes' registers come from the first-level cache.
+    #[target_feature(enable = "avx2")]
+    fn together<const G: usize>(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
+        let bytes = G * GROUP_BYTES;
+        let [a, b, c, d] = out;
+        let totals = a.iter_mut().zip(b).zip(c).zip(d);
+        for ((((a, b), c), d), row) in totals.zip(codes.chunks_exact(bytes)) {
+            let mut sums = [_mm256_setzero_si256(); TOGETHER];
+            for g in 0..G {
+                let codes = unpack(&row[g * GROUP_BYTES..]);
+                for (sums, probe) in sums.iter_mut().zip(probes) {
+                    *sums = _mm256_add_epi16(*sums, products(codes, halves(&probe[g * GROUP..])));
+                }
+            }
+            let folded = fold([widen(sums[0]), widen(sums[1]), widen(sums[2]), widen(sums[3])]);
+            let mut four = [0i32; TOGETHER];
+            // SAFETY: four products of 32 bits have 16 bytes; the store needs no alignment.
+            unsafe { _mm_storeu_si128(four.as_mut_ptr().cast(), folded) };
+            [*a, *b, *c, *d] = four;
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "vector loads by pointer; each block says why it is within bounds")]
+mod avx512 {
+    use super::{GROUP, GROUP_BYTES};
+    use std::arch::x86_64::{
+        __m256i, _mm256_and_si256, _mm256_dpbusd_epi32, _mm256_loadu_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+        _mm256_srli_epi16, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_reduce_add_epi32,
+        _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srli_epi16, __m512i, _mm256_castsi256_si128,
+        _mm256_extracti128_si256, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm512_castsi256_si512,
+        _mm512_inserti64x4,
+    };
+
+    const PAIR_BYTES: usize = 2 * GROUP_BYTES;
+
+    #[target_feature(enable = "avx2")]
+    fn load(bytes: &[i8]) -> __m256i {
+        debug_assert!(bytes.len() >= GROUP_BYTES);
+        // SAFETY: half a group of a probe has 32 bytes; the load needs no alignment.
+        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    }
+
+    /// Two groups at once where there are two: 128 components in one register of codes.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2")]
+    pub fn scan(codes: &[u8], probe: &[i8], products: &mut [i32]) {
+        let groups = probe.len() / GROUP;
+        let mut pairs: Vec<(__m512i, __m512i)> = Vec::with_capacity(groups / 2);
+        for two in probe.chunks_exact(2 * GROUP) {
+            let (first, second) = two.split_at(GROUP);
+            let join = |a, b| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(load(a)), load(b));
+            pairs.push((join(first, second), join(&first[GROUP_BYTES..], &second[GROUP_BYTES..])));
+        }
+        let last = probe.chunks_exact(2 * GROUP).remainder();
+        for (product, row) in products.iter_mut().zip(codes.chunks_exact(groups * GROUP_BYTES)) {
+            let mask = _mm512_set1_epi8(15);
+            let mut sums = _mm512_setzero_si512();
+            for (codes, (low, high)) in row.chunks_exact(PAIR_BYTES).zip(&pairs) {
+                // SAFETY: two groups of codes have 64 bytes; the load needs no alignment.
+                let both = unsafe { _mm512_loadu_si512(codes.as_ptr().cast()) };
+                sums = _mm512_dpbusd_epi32(sums, _mm512_and_si512(both, mask), *low);
+                sums = _mm512_dpbusd_epi32(sums, _mm512_and_si512(_mm512_srli_epi16::<4>(both), mask), *high);
+            }
+            *product = _mm512_reduce_add_epi32(sums);
+            if !last.is_empty() {
+                *product += one_group(&row[row.len() - GROUP_BYTES..], last);
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2")]
+    fn one_group(codes: &[u8], probe: &[i8]) -> i32 {
+        debug_assert!(codes.len() >= GROUP_BYTES);
+        let mask = _mm256_set1_epi8(15);
+        // SAFETY: a group of codes has 32 bytes; the load needs no alignment.
+        let both = unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) };
+        let low = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_and_si256(both, mask), load(probe));
+        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(both), mask);
+        let sums = _mm256_dpbusd_epi32(low, high, load(&probe[GROUP_BYTES..]));
+        let half = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+        let quarter = _mm_hadd_epi32(half, half);
+        _mm_cvtsi128_si32(_mm_hadd_epi32(quarter, quarter))
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::{GROUP, GROUP_BYTES};
+    use std::arch::aarch64::{
+        int8x16_t, int32x4_t, vaddvq_s32, vandq_u8, vdupq_n_s32, vdupq_n_u8, vget_low_s8, vld1q_s8, vld1q_u8,
+        vmull_high_s8, vmull_s8, vpadalq_s16, vreinterpretq_s8_u8, vshrq_n_u8,
+    };
+
+    const HALF: usize = 16;
+
+    #[allow(unsafe_code, reason = "vector loads by pointer, and NEON is part of every 64-bit Arm processor")]
+    pub fn scan(codes: &[u8], probe: &[i8], products: &mut [i32]) {
+        for (product, row) in products.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
+            // SAFETY: NEON is part of aarch64; the chunks have 16 bytes, which the loads read.
+            *product = unsafe {
+                let mut sums = vdupq_n_s32(0);
+                for (codes, probe) in row.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)) {
+                    let (low, high) = probe.split_at(GROUP_BYTES);
+                    let parts = codes.chunks_exact(HALF).zip(low.chunks_exact(HALF)).zip(high.chunks_exact(HALF));
+                    for ((codes, low), high) in parts {
+                        let both = vld1q_u8(codes.as_ptr());
+                        let low_codes = vreinterpretq_s8_u8(vandq_u8(both, vdupq_n_u8(15)));
+                        let high_codes = vreinterpretq_s8_u8(vshrq_n_u8::<4>(both));
+                        sums = add(sums, low_codes, vld1q_s8(low.as_ptr()));
+                        sums = add(sums, high_codes, vld1q_s8(high.as_ptr()));
+                    }
+                }
+                vaddvq_s32(sums)
+            };
+        }
+    }
+
+    /// Adds sixteen products, of which two fit 16 bits with room: 2 x 15 x 127 < 2^15.
+    #[allow(unsafe_code, reason = "NEON is part of every 64-bit Arm processor")]
+    unsafe fn add(sums: int32x4_t, codes: int8x16_t, probe: int8x16_t) -> int32x4_t {
+        // SAFETY: NEON is part of aarch64.
+        unsafe {
+            let sums = vpadalq_s16(sums, vmull_s8(vget_low_s8(codes), vget_low_s8(probe)));
+            vpadalq_s16(sums, vmull_high_s8(codes, probe))
+        }
+    }
+}

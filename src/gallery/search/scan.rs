@@ -1,0 +1,171 @@
+//! One pass over chunks with one or several probes.
+
+use std::sync::Arc;
+
+use super::best::Best;
+use super::chunk::{CHUNK_ROWS, Chunk, Codes};
+use super::codec::{CodedProbe, Codec};
+use super::kernels::{self, Path, TOGETHER};
+use crate::vision::cosines;
+
+/// What a search asks for.
+pub(in crate::gallery) struct Wanted<'a, Id> {
+    /// Only candidates at or above this cosine count.
+    pub(in crate::gallery) cosine_min: f32,
+    /// At most this many for each probe.
+    pub(in crate::gallery) limit: usize,
+    /// Candidates to pass over.
+    pub(in crate::gallery) keep: Option<&'a (dyn Fn(&Id) -> bool + Sync)>,
+}
+
+/// Two enrolled vectors and how close they are.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::gallery) struct Pair<Id> {
+    pub(in crate::gallery) first: Id,
+    pub(in crate::gallery) second: Id,
+    pub(in crate::gallery) cosine: f32,
+}
+
+/// Where a pass puts what it finds.
+pub(super) trait Findings<Id> {
+    /// Rows below need not be offered to this probe.
+    fn cosine_min(&self, probe: usize) -> f32;
+    /// A row of the chunk at hand, with its canonical cosine.
+    fn offer(&mut self, probe: usize, row: usize, owner: &Id, cosine: f32);
+}
+
+/// The best candidates of each probe.
+pub(super) struct BestOfEach<'a, Id> {
+    pub(super) best: Vec<Best<Id>>,
+    pub(super) keep: Option<&'a (dyn Fn(&Id) -> bool + Sync)>,
+}
+
+impl<Id: Ord + Clone> Findings<Id> for BestOfEach<'_, Id> {
+    fn cosine_min(&self, probe: usize) -> f32 {
+        self.best[probe].cosine_min()
+    }
+
+    fn offer(&mut self, probe: usize, _: usize, owner: &Id, cosine: f32) {
+        if cosine >= self.best[probe].cosine_min() && self.keep.is_none_or(|keep| keep(owner)) {
+            self.best[probe].offer(cosine, owner);
+        }
+    }
+}
+
+/// Probes, and the room that a pass needs beside them.
+pub(super) struct Scan<'a> {
+    path: Path,
+    probes: &'a [&'a [f32]],
+    /// The probes for each codec met so far; there are one or two.
+    coded: Vec<(Arc<Codec>, Vec<CodedProbe>)>,
+    products: [Box<[i32]>; TOGETHER],
+    cosines: Box<[f32]>,
+    rows: Vec<u32>,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(path: Path, probes: &'a [&'a [f32]]) -> Self {
+        Self {
+            path,
+            probes,
+            coded: Vec::new(),
+            products: std::array::from_fn(|_| vec![0; CHUNK_ROWS].into()),
+            cosines: vec![0.0; CHUNK_ROWS].into(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Offers every row of `chunk` that may count, and none that does not exist.
+    pub(super) fn look<Id>(&mut self, chunk: &Chunk<Id>, findings: &mut impl Findings<Id>) {
+        match chunk.codes() {
+            None => self.compare_all(chunk, findings),
+            Some(codes) => self.look_at_codes(chunk, codes, findings),
+        }
+    }
+
+    fn compare_all<Id>(&mut self, chunk: &Chunk<Id>, findings: &mut impl Findings<Id>) {
+        let found = &mut self.cosines[..chunk.rows()];
+        for (n, probe) in self.probes.iter().enumerate() {
+            cosines(probe, chunk.vectors(), found);
+            let mut cosine_min = findings.cosine_min(n);
+            for (row, &cosine) in found.iter().enumerate() {
+                if cosine >= cosine_min
+                    && let Some(owner) = chunk.owner(row)
+                {
+                    findings.offer(n, row, owner, cosine);
+                    cosine_min = findings.cosine_min(n);
+                }
+            }
+        }
+    }
+
+    fn look_at_codes<Id>(&mut self, chunk: &Chunk<Id>, codes: &Codes, findings: &mut impl Findings<Id>) {
+        let coded = self.coded_for(codes.codec());
+        let mut first = 0;
+        while first < self.probes.len() {
+            let count = self.multiply(codes, coded, first);
+            for n in 0..count {
+                self.compare_some(chunk, codes, (coded, first + n, n), findings);
+            }
+            first += count;
+        }
+    }
+
+    /// Where the probes of this codec are.
+    fn coded_for(&mut self, codec: &Arc<Codec>) -> usize {
+        if let Some(at) = self.coded.iter().position(|(known, _)| Arc::ptr_eq(known, codec)) {
+            return at;
+        }
+        let coded = self.probes.iter().map(|probe| codec.probe(probe)).collect();
+        self.coded.push((Arc::clone(codec), coded));
+        self.coded.len() - 1
+    }
+
+    /// Products of the heads with the next probes; says with how many.
+    fn multiply(&mut self, codes: &Codes, coded: usize, first: usize) -> usize {
+        let probes = &self.coded[coded].1[first..];
+        let values = |n: usize| probes[n].head.values.as_slice();
+        if probes.len() >= TOGETHER {
+            let probes = std::array::from_fn(values);
+            kernels::scan_together(self.path, codes.heads(), probes, self.products.each_mut().map(|p| &mut p[..]));
+            return TOGETHER;
+        }
+        kernels::scan(self.path, codes.heads(), values(0), &mut self.products[0]);
+        1
+    }
+
+    /// Takes the rows whose bounds reach the threshold, first by the head alone, then by the whole code, and compares
+    /// the vectors of those that remain.
+    fn compare_some<Id>(
+        &mut self,
+        chunk: &Chunk<Id>,
+        codes: &Codes,
+        (coded, probe, slot): (usize, usize, usize),
+        findings: &mut impl Findings<Id>,
+    ) {
+        let Self { path, probes, coded: all, products, rows, .. } = self;
+        let (coded, products) = (&all[coded].1[probe], &products[slot]);
+        let mut cosine_min = findings.cosine_min(probe);
+        rows.clear();
+        kernels::select(*path, products, codes.row_bounds(), coded.first_look(cosine_min), rows);
+        for &row in rows.iter() {
+            let row = row as usize;
+            let mut tail = [0];
+            if !coded.tail.values.is_empty() {
+                kernels::scan(*path, codes.tail(row), &coded.tail.values, &mut tail);
+            }
+            let upper = coded.upper(products[row], tail[0], codes.bounds(row));
+            // No cosine is below -1, also where the dot product that was clamped to it is.
+            if upper < f64::from(cosine_min) && cosine_min > -1.0 {
+                continue;
+            }
+            let Some(owner) = chunk.owner(row) else { continue };
+            let mut cosine = [0.0];
+            cosines(probes[probe], chunk.vector(row), &mut cosine);
+            if cosine[0] >= cosine_min {
+                findings.offer(probe, row, owner, cosine[0]);
+                cosine_min = findings.cosine_min(probe);
+            }
+        }
+    }
+}

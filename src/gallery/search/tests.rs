@@ -1,0 +1,356 @@
+//! The search equals brute force, and no bound is ever too low.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::chunk::CHUNK_ROWS;
+use super::codec::Codec;
+use super::kernels::{self, GROUP, TOGETHER};
+use super::{Moved, Path, Row, Rows, Scored, Wanted};
+use crate::vision::cosines;
+
+/// The same numbers on every machine.
+struct Random(u64);
+
+impl Random {
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.bits() as usize % end
+    }
+
+    /// 0 to 1.
+    fn uniform(&mut self) -> f32 {
+        (self.bits() & 0xFF_FFFF) as f32 / 16_777_216.0
+    }
+
+    fn normal(&mut self) -> f32 {
+        (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0
+    }
+}
+
+fn unit(raw: &[f32]) -> Vec<f32> {
+    let norm = raw.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+    raw.iter().map(|&x| (f64::from(x) / norm.max(1e-300)) as f32).collect()
+}
+
+/// What vectors look like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    /// No direction before another.
+    Random,
+    /// Around few centres, so that many are near each other and near a probe.
+    Clustered,
+    /// Few different ones, so that ties are everywhere.
+    Duplicated,
+    /// Nearly all in a few directions, as embeddings are.
+    Flat,
+    /// Far more than a codec learnt from: first flat ones, then others.
+    Changing,
+    /// Components next to nothing or everything: denormals, zeros, one axis, and their negatives.
+    Extreme,
+}
+
+const KINDS: [Kind; 6] =
+    [Kind::Random, Kind::Clustered, Kind::Duplicated, Kind::Flat, Kind::Changing, Kind::Extreme];
+
+fn vector(kind: Kind, n: usize, dimensions: usize, random: &mut Random) -> Vec<f32> {
+    let mut raw: Vec<f32> = (0..dimensions).map(|_| random.normal()).collect();
+    match kind {
+        Kind::Random => {}
+        Kind::Clustered => {
+            let mut centre = Random(random.below(9) as u64 + 77);
+            raw.iter_mut().for_each(|x| *x = 2.0 * centre.normal() + 0.3 * *x);
+        }
+        Kind::Duplicated => {
+            let mut one = Random(random.below(5) as u64 + 7);
+            raw.iter_mut().for_each(|x| *x = one.normal());
+        }
+        Kind::Flat => raw.iter_mut().enumerate().for_each(|(i, x)| *x *= 0.9f32.powi(i as i32)),
+        Kind::Changing if n < 6 * CHUNK_ROWS => raw.iter_mut().skip(2).for_each(|x| *x = 0.0),
+        Kind::Changing => {}
+        Kind::Extreme => {
+            let axis = random.below(dimensions);
+            let sign = if random.below(2) == 0 { 1.0 } else { -1.0 };
+            let small = [1e-40, 0.0, 1e-20, 1e-3][random.below(4)];
+            raw.iter_mut().enumerate().for_each(|(i, x)| *x = if i == axis { sign } else { *x * small });
+        }
+    }
+    unit(&raw)
+}
+
+fn brute(model: &BTreeMap<u32, Vec<f32>>, probe: &[f32], cosine_min: f32, limit: usize, skip: u32) -> Vec<(u32, u32)> {
+    let mut all: Vec<Scored<u32>> = model
+        .iter()
+        .filter(|(id, _)| **id % 7 != skip)
+        .map(|(id, vector)| {
+            let mut cosine = [0.0];
+            cosines(probe, vector, &mut cosine);
+            Scored { cosine: cosine[0], id: *id }
+        })
+        .filter(|scored| scored.cosine >= cosine_min)
+        .collect();
+    all.sort();
+    all.truncate(limit);
+    all.iter().map(|scored| (scored.id, scored.cosine.to_bits())).collect()
+}
+
+/// Rows beside what should be in them.
+struct Beside {
+    rows: Rows<u32>,
+    places: BTreeMap<u32, Row>,
+    model: BTreeMap<u32, Vec<f32>>,
+}
+
+impl Beside {
+    fn new(dimensions: usize, path: Path) -> Self {
+        Self { rows: Rows::new(dimensions, path), places: BTreeMap::new(), model: BTreeMap::new() }
+    }
+
+    fn insert(&mut self, id: u32, vector: Vec<f32>) {
+        self.remove(id);
+        self.places.insert(id, self.rows.insert(id, &vector));
+        self.model.insert(id, vector);
+    }
+
+    fn remove(&mut self, id: u32) {
+        let Some(row) = self.places.remove(&id) else { return };
+        self.model.remove(&id);
+        for Moved { owner, row } in self.rows.remove(row) {
+            self.places.insert(owner, row);
+        }
+    }
+
+    /// Comparisons made.
+    fn check(&self, probes: &[&[f32]], cosine_min: f32, limit: usize) -> usize {
+        let keep = |id: &u32| *id % 7 != 3;
+        for keep in [None, Some(&keep as &(dyn Fn(&u32) -> bool + Sync))] {
+            let found = self.rows.search(probes, &Wanted { cosine_min, limit, keep });
+            assert_eq!(found.len(), probes.len());
+            for (probe, found) in probes.iter().zip(found) {
+                let found: Vec<(u32, u32)> = found.iter().map(|s| (s.id, s.cosine.to_bits())).collect();
+                let wanted = brute(&self.model, probe, cosine_min, limit, if keep.is_some() { 3 } else { 7 });
+                assert_eq!(found, wanted, "cosine_min {cosine_min}, limit {limit}");
+            }
+        }
+        assert_eq!(self.rows.len(), self.model.len());
+        2 * probes.len() * self.model.len()
+    }
+}
+
+#[test]
+fn search_equals_brute_force_for_every_kind_path_threshold_and_limit() {
+    let mut compared = 0;
+    for (dimensions, count) in [(128, 9000), (7, 6000), (64, 5000), (320, 4500)] {
+        for kind in KINDS {
+            for path in Path::available() {
+                let mut random = Random(dimensions as u64);
+                let mut beside = Beside::new(dimensions, path);
+                for n in 0..count {
+                    beside.insert(n as u32, vector(kind, n, dimensions, &mut random));
+                }
+                let mut probes: Vec<Vec<f32>> =
+                    (0..4).map(|n| vector(kind, count + n, dimensions, &mut random)).collect();
+                probes.push(beside.model[&17].clone());
+                probes.push(beside.model[&(count as u32 - 1)].iter().map(|x| -x).collect());
+                probes.push(vector(Kind::Random, 0, dimensions, &mut random));
+                let probes: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
+                // A threshold that some row meets to the bit.
+                let mut exact = [0.0];
+                cosines(probes[0], &beside.model[&5], &mut exact);
+                for (cosine_min, limit) in [(0.4, 4096), (exact[0], 9), (-1.0, 10), (-2.0, 1), (0.9999, 3), (0.1, 0)] {
+                    compared += beside.check(&probes, cosine_min, limit);
+                }
+            }
+        }
+    }
+    assert!(compared > 5_000_000, "{compared} comparisons");
+}
+
+#[test]
+fn search_equals_brute_force_through_inserts_deletes_and_merges() {
+    const DIMENSIONS: usize = 96;
+    for path in Path::available() {
+        let mut random = Random(5);
+        let mut beside = Beside::new(DIMENSIONS, path);
+        for step in 0..16 {
+            for _ in 0..1500 {
+                let id = random.below(9000) as u32;
+                // Most go away in the middle, so that chunks become sparse and merge; then they come back.
+                let grows = !(5..11).contains(&step);
+                if grows || random.below(8) == 0 {
+                    beside.insert(id, vector(Kind::Flat, 0, DIMENSIONS, &mut random));
+                } else {
+                    for id in id..(id + 6).min(9000) {
+                        beside.remove(id);
+                    }
+                }
+            }
+            let probe = vector(Kind::Flat, 0, DIMENSIONS, &mut random);
+            beside.check(&[&probe], 0.5, 50);
+            beside.check(&[&probe], -1.0, 20);
+            for (id, row) in &beside.places {
+                assert_eq!(beside.rows.vector(*row), beside.model[id]);
+            }
+        }
+        assert!(beside.rows.merged_away() > 2, "no chunks were merged");
+    }
+}
+
+#[test]
+fn pairs_are_those_of_brute_force() {
+    const DIMENSIONS: usize = 128;
+    for (kind, cosine_min) in [(Kind::Clustered, 0.97), (Kind::Flat, 0.9), (Kind::Random, 0.35)] {
+        let mut random = Random(3);
+        let mut beside = Beside::new(DIMENSIONS, Path::best());
+        for n in 0..5200 {
+            beside.insert(n, vector(kind, 0, DIMENSIONS, &mut random));
+        }
+        (0..5200).step_by(11).for_each(|id| beside.remove(id));
+        let mut wanted = Vec::new();
+        for (a, first) in &beside.model {
+            for (b, second) in beside.model.range(a + 1..) {
+                let mut cosine = [0.0];
+                cosines(first, second, &mut cosine);
+                if cosine[0] >= cosine_min {
+                    wanted.push((*a, *b, cosine[0].to_bits()));
+                }
+            }
+        }
+        let mut found: Vec<_> =
+            beside.rows.pairs(cosine_min).iter().map(|p| (p.first, p.second, p.cosine.to_bits())).collect();
+        assert!(found.windows(2).all(|w| f32::from_bits(w[0].2) >= f32::from_bits(w[1].2)), "best first");
+        found.sort_unstable();
+        assert!(!wanted.is_empty());
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn no_bound_is_below_the_cosine() {
+    for (dimensions, trained) in [(128, Kind::Flat), (256, Kind::Random), (70, Kind::Extreme), (512, Kind::Duplicated)] {
+        let mut random = Random(11);
+        let sample: Vec<f32> =
+            (0..600).flat_map(|n| vector(trained, n, dimensions, &mut random)).collect();
+        let codec = Codec::train(&sample, dimensions);
+        for kind in KINDS {
+            let vectors: Vec<Vec<f32>> = (0..64).map(|n| vector(kind, n, dimensions, &mut random)).collect();
+            let mut heads = vec![0; vectors.len() * codec.head_bytes()];
+            let mut tails = vec![0; vectors.len() * codec.tail_bytes()];
+            let bounds = codec.encode(&vectors.concat(), &mut heads, &mut tails);
+            for probe in vectors.iter().take(16) {
+                let coded = codec.probe(probe);
+                for (n, vector) in vectors.iter().enumerate() {
+                    let product = |codes: &[u8], bytes: usize, values: &[i8]| {
+                        let mut product = [0];
+                        if bytes > 0 {
+                            kernels::scan(Path::Portable, &codes[n * bytes..][..bytes], values, &mut product);
+                        }
+                        product[0]
+                    };
+                    let head = product(&heads, codec.head_bytes(), &coded.head.values);
+                    let tail = product(&tails, codec.tail_bytes(), &coded.tail.values);
+                    let mut cosine = [0.0];
+                    cosines(probe, vector, &mut cosine);
+                    let upper = coded.upper(head, tail, bounds[n]);
+                    assert!(upper >= f64::from(cosine[0]), "{kind:?} {dimensions}: {upper} below {}", cosine[0]);
+                    let look = coded.first_look(cosine[0]);
+                    let first = head as f32
+                        + look.head_weight * f32::from(bounds[n].head_residual)
+                        + look.tail_weight * f32::from(bounds[n].tail);
+                    assert!(first >= look.least, "{kind:?} {dimensions}: not looked at twice");
+                    assert!(upper < f64::from(cosine[0]) + 1.5, "a bound that says something");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_path_gives_the_products_of_the_plain_one() {
+    let mut random = Random(1);
+    for groups in 1..=9 {
+        for rows in [0, 1, 3, 4, 5, 8, 33] {
+            let codes: Vec<u8> = (0..rows * groups * GROUP / 2).map(|_| random.bits() as u8).collect();
+            // The largest sums too: every code 15, every value 127 or -127.
+            let full = vec![255u8; codes.len()];
+            let probes: Vec<Vec<i8>> = (0..TOGETHER)
+                .map(|n| match n {
+                    0 => vec![127; groups * GROUP],
+                    1 => vec![-127; groups * GROUP],
+                    _ => (0..groups * GROUP).map(|_| random.below(255) as u8 as i8).map(|x| x.max(-127)).collect(),
+                })
+                .collect();
+            for codes in [&codes, &full] {
+                for path in Path::available() {
+                    let mut together = vec![vec![0; rows]; TOGETHER];
+                    let slots: Vec<&mut [i32]> = together.iter_mut().map(Vec::as_mut_slice).collect();
+                    let Ok(slots) = slots.try_into() else { panic!("as many as together") };
+                    kernels::scan_together(path, codes, std::array::from_fn(|n| probes[n].as_slice()), slots);
+                    for (probe, together) in probes.iter().zip(together) {
+                        let (mut plain, mut fast) = (vec![0; rows], vec![0; rows]);
+                        kernels::scan(Path::Portable, codes, probe, &mut plain);
+                        kernels::scan(path, codes, probe, &mut fast);
+                        assert_eq!(plain, fast, "{path:?}, {groups} groups");
+                        assert_eq!(plain, together, "{path:?}, {groups} groups, together");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A search finds what was there before it began and stays, whatever else comes and goes meanwhile.
+#[test]
+fn searches_go_on_while_others_come_and_go() {
+    const DIMENSIONS: usize = 64;
+    let mut random = Random(23);
+    let rows: Rows<u32> = Rows::new(DIMENSIONS, Path::best());
+    let stays: Vec<Vec<f32>> = (0..200).map(|_| vector(Kind::Flat, 0, DIMENSIONS, &mut random)).collect();
+    let mut places: BTreeMap<u32, Row> = BTreeMap::new();
+    for n in 0..6000_u32 {
+        let vector =
+            stays.get(n as usize / 30).filter(|_| n % 30 == 0).cloned().unwrap_or_else(|| vector(Kind::Flat, 0, DIMENSIONS, &mut random));
+        places.insert(n, rows.insert(n, &vector));
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut gone: Vec<u32> = Vec::new();
+            for round in 0..6000 {
+                let id = random.below(6000) as u32;
+                if id % 30 == 0 {
+                    continue;
+                }
+                if let Some(row) = places.remove(&id) {
+                    for Moved { owner, row } in rows.remove(row) {
+                        places.insert(owner, row);
+                    }
+                    gone.push(id);
+                }
+                // First most go, then they come back.
+                if round > 3500
+                    && let Some(id) = gone.pop()
+                {
+                    places.insert(id, rows.insert(id, &vector(Kind::Flat, 0, DIMENSIONS, &mut random)));
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut searches = 0;
+        while !done.load(Ordering::Relaxed) || searches < 20 {
+            let at = searches % stays.len();
+            let found = rows.search(&[&stays[at]], &Wanted { cosine_min: 0.9999, limit: 10, keep: None });
+            assert!(found[0].iter().any(|s| s.id as usize == at * 30), "face {at} was missed");
+            let mut ids: Vec<u32> = found[0].iter().map(|s| s.id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), found[0].len(), "no face comes twice");
+            searches += 1;
+        }
+    });
+    assert!(rows.merged_away() > 0, "no chunks were merged");
+}
