@@ -4,6 +4,7 @@
 //! service in process, through [`crate::operations::Service::execute`], on the data directory.
 
 mod backup;
+mod bench;
 mod collections;
 mod compare;
 mod detect;
@@ -107,6 +108,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Measure accuracy on a public data set
     Evaluate(evaluate::Arguments),
+    /// Measure speed on this machine
+    Bench(bench::Arguments),
 }
 
 /// Parses the arguments and runs one command.
@@ -141,6 +144,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Backup(arguments) => backup::run(global, arguments),
         Command::Restore(arguments) => restore::run(global, arguments),
         Command::Evaluate(arguments) => evaluate::run(global, arguments),
+        Command::Bench(arguments) => bench::run(global, arguments),
     }
 }
 

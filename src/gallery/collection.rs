@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::ids::{FaceId, UserId};
-use super::search::{Moved, Path, Row, Rows, Scored, Wanted};
+use super::search::{Footprint, Means, Moved, Row, Rows, Scored, Wanted};
 use crate::vision::{Embedding, ModelId};
 
 /// What a search asks for.
@@ -97,16 +97,16 @@ impl Collection {
     /// An empty one.
     #[must_use]
     pub fn new(model_id: ModelId, dimensions: usize) -> Self {
-        Self::on_path(model_id, dimensions, Path::best())
+        Self::with_means(model_id, dimensions, Means::default())
     }
 
-    /// An empty one whose searches take this path; all give the same answers.
+    /// An empty one whose searches are computed by these means; all give the same answers.
     #[must_use]
-    pub fn on_path(model_id: ModelId, dimensions: usize, path: Path) -> Self {
+    pub fn with_means(model_id: ModelId, dimensions: usize, means: Means) -> Self {
         Self {
             model_id,
-            face_rows: Rows::new(dimensions, path),
-            user_rows: Rows::new(dimensions, path),
+            face_rows: Rows::new(dimensions, means),
+            user_rows: Rows::new(dimensions, means),
             register: RwLock::default(),
         }
     }
@@ -191,6 +191,12 @@ impl Collection {
     #[must_use]
     pub fn face_count(&self) -> usize {
         self.face_rows.len()
+    }
+
+    /// What the faces' vectors and codes take.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        self.face_rows.footprint()
     }
 
     /// Every face at or above the threshold that passes the filter, best first, up to the limit.

@@ -11,5 +11,5 @@ pub mod similarity;
 mod search;
 
 pub use collection::{Candidate, Collection, FacePair, Filter, Search, UserCandidate};
-pub use search::Path;
 pub use ids::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
+pub use search::{Footprint, Means, Path};

@@ -166,12 +166,7 @@ impl Shelf {
 }
 
 /// A collection's faces, from the store.
-fn loaded(
-    id: &CollectionId,
-    model_id: &ModelId,
-    dimensions: usize,
-    store: &Store,
-) -> Result<Collection, StoreError> {
+fn loaded(id: &CollectionId, model_id: &ModelId, dimensions: usize, store: &Store) -> Result<Collection, StoreError> {
     let gallery = Collection::new(model_id.clone(), dimensions);
     let mut foreign = 0_usize;
     store.load_vectors(id, &mut |face, user, embedding| {

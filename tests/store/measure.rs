@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use trombi::gallery::{Filter, Collection, CollectionId, FaceId, Search};
+use trombi::gallery::{Collection, CollectionId, FaceId, Filter, Search};
 use trombi::store::{CollectionRecord, FaceRecord, Store};
 use trombi::vision::{Embedding, ModelId};
 use uuid::Uuid;

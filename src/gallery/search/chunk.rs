@@ -1,4 +1,4 @@
-//! A chunk of rows: vectors, their owners and, once it is full, their codes.
+//! A chunk of rows: vectors, their owners and their codes.
 
 use std::sync::Arc;
 
@@ -8,6 +8,9 @@ use super::kernels::RowBounds;
 /// Rows in a chunk: the unit of locking and of coding. Its head codes (64 KiB at 64 bytes a row) fit the second-level
 /// cache, so several probes share one reading of them.
 pub(super) const CHUNK_ROWS: usize = 1024;
+
+/// Rows that are coded together: enough to make turning them cheap, few enough to be compared as they are until then.
+const BLOCK_ROWS: usize = 64;
 
 /// At most [`CHUNK_ROWS`] vectors of one length. A removed one is overwritten with zeros.
 pub(super) struct Chunk<Id> {
@@ -20,9 +23,10 @@ pub(super) struct Chunk<Id> {
     codes: Option<Codes>,
 }
 
-/// Codes of all rows of a chunk.
+/// Codes of a chunk's first rows.
 pub(super) struct Codes {
     codec: Arc<Codec>,
+    rows: usize,
     heads: Box<[u8]>,
     tails: Box<[u8]>,
     head_residuals: Box<[u16]>,
@@ -50,8 +54,15 @@ impl<Id> Chunk<Id> {
         self.is_full() && self.used <= CHUNK_ROWS / 2
     }
 
-    pub(super) fn is_coded(&self) -> bool {
-        self.codes.is_some()
+    /// A block of rows waits to be coded, or the last rows of a full chunk.
+    pub(super) fn has_uncoded_block(&self) -> bool {
+        let uncoded = self.owners.len() - self.coded_rows();
+        uncoded >= BLOCK_ROWS || (uncoded > 0 && self.is_full())
+    }
+
+    /// The first so many rows have codes.
+    pub(super) fn coded_rows(&self) -> usize {
+        self.codes.as_ref().map_or(0, |codes| codes.rows)
     }
 
     pub(super) fn owner(&self, row: usize) -> Option<&Id> {
@@ -66,9 +77,9 @@ impl<Id> Chunk<Id> {
         &self.vectors[row * self.dimensions..][..self.dimensions]
     }
 
-    /// All used rows' vectors, one after another.
-    pub(super) fn vectors(&self) -> &[f32] {
-        &self.vectors[..self.owners.len() * self.dimensions]
+    /// Vectors of the rows used so far, from `row` on, one after another.
+    pub(super) fn vectors_from(&self, row: usize) -> &[f32] {
+        &self.vectors[row * self.dimensions..self.owners.len() * self.dimensions]
     }
 
     pub(super) fn codes(&self) -> Option<&Codes> {
@@ -87,7 +98,7 @@ impl<Id> Chunk<Id> {
     pub(super) fn write(&mut self, row: usize, owner: Id, vector: &[f32]) {
         self.vectors[row * self.dimensions..][..self.dimensions].copy_from_slice(vector);
         self.used += usize::from(self.owners[row].replace(owner).is_none());
-        if let Some(codes) = &mut self.codes {
+        if let Some(codes) = self.codes.as_mut().filter(|codes| row < codes.rows) {
             codes.write(row, vector);
         }
     }
@@ -96,7 +107,7 @@ impl<Id> Chunk<Id> {
     pub(super) fn clear(&mut self, row: usize) {
         self.vectors[row * self.dimensions..][..self.dimensions].fill(0.0);
         self.used -= usize::from(self.owners[row].take().is_some());
-        if let Some(codes) = &mut self.codes {
+        if let Some(codes) = self.codes.as_mut().filter(|codes| row < codes.rows) {
             codes.write(row, &self.vectors[row * self.dimensions..][..self.dimensions]);
         }
     }
@@ -106,14 +117,12 @@ impl<Id> Chunk<Id> {
         self.owners.resize_with(CHUNK_ROWS, || None);
     }
 
-    /// Codes of every row.
-    pub(super) fn codes_by(&self, codec: Arc<Codec>) -> Codes {
-        Codes::new(codec, &self.vectors)
-    }
-
-    /// INVARIANT (codes follow vectors): the codes are those of the vectors as they are now.
-    pub(super) fn set_codes(&mut self, codes: Codes) {
-        self.codes = Some(codes);
+    /// Codes the next block of rows, by the codec that the chunk's first block had.
+    pub(super) fn code_block(&mut self, codec: &Arc<Codec>) {
+        let codes = self.codes.get_or_insert_with(|| Codes::new(Arc::clone(codec)));
+        let end = (codes.rows + BLOCK_ROWS).min(self.owners.len());
+        codes.write(codes.rows, &self.vectors[codes.rows * self.dimensions..end * self.dimensions]);
+        codes.rows = end;
     }
 }
 
@@ -127,18 +136,17 @@ impl<Id> Drop for Chunk<Id> {
 }
 
 impl Codes {
-    fn new(codec: Arc<Codec>, vectors: &[f32]) -> Self {
+    fn new(codec: Arc<Codec>) -> Self {
         let zeros = || vec![0; CHUNK_ROWS].into_boxed_slice();
-        let mut codes = Self {
+        Self {
+            rows: 0,
             heads: vec![0; CHUNK_ROWS * codec.head_bytes()].into(),
             tails: vec![0; CHUNK_ROWS * codec.tail_bytes()].into(),
             head_residuals: zeros(),
             tail_lengths: zeros(),
             tail_residuals: zeros(),
             codec,
-        };
-        codes.write(0, vectors);
-        codes
+        }
     }
 
     /// Codes of rows from `first` on.
@@ -154,12 +162,25 @@ impl Codes {
         }
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.heads.len() + self.tails.len() + 3 * size_of_val(&self.head_residuals[..])
+    }
+
+    /// Bytes that every search reads.
+    pub(super) fn scanned_bytes(&self) -> usize {
+        self.heads.len() + 2 * size_of_val(&self.head_residuals[..])
+    }
+
     pub(super) fn codec(&self) -> &Arc<Codec> {
         &self.codec
     }
 
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
     pub(super) fn heads(&self) -> &[u8] {
-        &self.heads
+        &self.heads[..self.rows * self.codec.head_bytes()]
     }
 
     /// Empty without a tail.
@@ -169,7 +190,7 @@ impl Codes {
     }
 
     pub(super) fn row_bounds(&self) -> RowBounds<'_> {
-        RowBounds { head_residuals: &self.head_residuals, tails: &self.tail_lengths }
+        RowBounds { head_residuals: &self.head_residuals[..self.rows], tails: &self.tail_lengths[..self.rows] }
     }
 
     pub(super) fn bounds(&self, row: usize) -> Bounds {

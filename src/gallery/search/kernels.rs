@@ -96,12 +96,7 @@ pub(super) fn scan(path: Path, codes: &[u8], probe: &[i8], products: &mut [i32])
 ///
 /// # Panics
 /// As [`scan`]; when the probes or the products differ in length.
-pub(super) fn scan_together(
-    path: Path,
-    codes: &[u8],
-    probes: [&[i8]; TOGETHER],
-    products: [&mut [i32]; TOGETHER],
-) {
+pub(super) fn scan_together(path: Path, codes: &[u8], probes: [&[i8]; TOGETHER], products: [&mut [i32]; TOGETHER]) {
     let length = probes[0].len();
     let rows = products[0].len();
     assert!(length.is_multiple_of(GROUP) && length > 0, "a probe has whole groups");
@@ -198,10 +193,10 @@ mod portable {
 mod avx2 {
     use super::{GROUP, GROUP_BYTES, TOGETHER};
     use std::arch::x86_64::{
-        __m128i, __m256i, _mm_add_epi32, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128,
-        _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_srli_epi16, _mm_cvtsi128_si32,
-        _mm_hadd_epi32, _mm_storeu_si128,
+        __m128i, __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm_storeu_si128, _mm256_add_epi16,
+        _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_hadd_epi32,
+        _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16,
+        _mm256_setzero_si256, _mm256_srli_epi16,
     };
 
     /// Groups whose products fit 16-bit sums: 4 groups are 8 sums of two products of at most 15 x 127, 30,480 in all.
@@ -366,11 +361,10 @@ mod avx2 {
 mod avx512 {
     use super::{GROUP, GROUP_BYTES};
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_dpbusd_epi32, _mm256_loadu_si256, _mm256_set1_epi8, _mm256_setzero_si256,
-        _mm256_srli_epi16, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_reduce_add_epi32,
-        _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srli_epi16, __m512i, _mm256_castsi256_si128,
-        _mm256_extracti128_si256, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm512_castsi256_si512,
-        _mm512_inserti64x4,
+        __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm256_and_si256, _mm256_castsi256_si128,
+        _mm256_dpbusd_epi32, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+        _mm256_srli_epi16, _mm512_and_si512, _mm512_castsi256_si512, _mm512_dpbusd_epi32, _mm512_inserti64x4,
+        _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srli_epi16,
     };
 
     const PAIR_BYTES: usize = 2 * GROUP_BYTES;

@@ -15,5 +15,38 @@ pub use kernels::Path;
 pub(super) use rows::{Moved, Row, Rows};
 pub(super) use scan::Wanted;
 
+/// How searches are computed. Every choice gives the same answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// Which instructions.
+    pub path: Path,
+    /// Most threads of one search; few faces take one.
+    pub threads_max: usize,
+    /// Look at codes first. Without, every vector is compared: slow, and the truth that the rest is held against.
+    pub codes: bool,
+}
+
+impl Default for Means {
+    /// The fastest: codes, the best instructions of this processor, all cores.
+    fn default() -> Self {
+        static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+        let cores = CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
+        Self { path: Path::best(), threads_max: *cores, codes: true }
+    }
+}
+
+/// What a collection's faces take in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Rows, free ones included.
+    pub rows: usize,
+    /// Bytes of vectors.
+    pub vector_bytes: usize,
+    /// Bytes of codes and their bounds.
+    pub code_bytes: usize,
+    /// Bytes that a search reads of every row.
+    pub scanned_bytes: usize,
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,19 @@
 //! Many vectors of one length in memory, and the exact search over them.
 //!
 //! INVARIANT (searches see whole chunks): a search takes the list of chunks once and locks a chunk for as long as it
-//! looks at it, some ten microseconds. Whoever writes locks one chunk for one row. So a search sees every vector that
-//! was written before it began and is not written since, and neither waits for the other longer than for one chunk.
+//! looks at it, some ten microseconds a probe. Whoever writes locks one chunk for one row, or for the coding of a block
+//! of rows. So a search sees every vector that was written before it began and is not written since, and neither waits
+//! for the other longer than for one chunk.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::best::{Best, Scored};
-use super::chunk::{CHUNK_ROWS, Chunk};
+use super::chunk::{CHUNK_ROWS, Chunk, Codes};
 use super::codec::Codec;
-use super::kernels::Path;
 use super::scan::{BestOfEach, Findings, Pair, Scan, Wanted};
+use super::{Footprint, Means};
 
 /// Full chunks from which on there are codes; below, comparing everything takes less than half a millisecond.
 const CODED_FROM_CHUNKS: usize = 4;
@@ -33,7 +34,9 @@ type Shared<Id> = Arc<RwLock<Chunk<Id>>>;
 /// Vectors with their owners. One writes at a time; searches go on meanwhile.
 pub(in crate::gallery) struct Rows<Id> {
     dimensions: usize,
-    path: Path,
+    means: Means,
+    /// Rows in use.
+    used: AtomicUsize,
     /// By number, which stays; `None` for one that was merged away.
     chunks: RwLock<Arc<Vec<Option<Shared<Id>>>>>,
     writing: Mutex<Writing>,
@@ -45,7 +48,6 @@ struct Writing {
     codec: Option<Arc<Codec>>,
     /// Free rows by chunk.
     free: BTreeMap<u32, Vec<u32>>,
-    used: usize,
     /// A sparse chunk that waits for another one to be merged with.
     sparse: Option<u32>,
 }
@@ -77,12 +79,13 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 }
 
 impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
-    /// No rows; searches take `path`.
-    pub(in crate::gallery) fn new(dimensions: usize, path: Path) -> Self {
+    /// No rows.
+    pub(in crate::gallery) fn new(dimensions: usize, means: Means) -> Self {
         Self {
             dimensions: dimensions.max(1),
-            path,
+            means,
             chunks: RwLock::default(),
+            used: AtomicUsize::new(0),
             writing: Mutex::default(),
         }
     }
@@ -93,7 +96,20 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
 
     /// Rows in use.
     pub(in crate::gallery) fn len(&self) -> usize {
-        self.writing().used
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// What the rows take and what a search reads of them.
+    pub(in crate::gallery) fn footprint(&self) -> Footprint {
+        let mut all = Footprint::default();
+        for chunk in self.list().iter().flatten() {
+            let chunk = read(chunk);
+            all.rows += chunk.rows();
+            all.vector_bytes += size_of_val(chunk.vectors_from(0));
+            all.code_bytes += chunk.codes().map_or(0, Codes::bytes);
+            all.scanned_bytes += chunk.codes().map_or(size_of_val(chunk.vectors_from(0)), Codes::scanned_bytes);
+        }
+        all
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
@@ -112,18 +128,18 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
 
     pub(in crate::gallery) fn insert(&self, owner: Id, vector: &[f32]) -> Row {
         let mut writing = self.writing();
-        writing.used += 1;
+        self.used.fetch_add(1, Ordering::Relaxed);
         if let Some(row) = writing.take_free() {
             write(&self.chunk(row)).write(row.at as usize, owner, vector);
             return row;
         }
         let (number, chunk) = self.open_chunk();
-        let (at, full) = {
+        let (at, waits) = {
             let mut chunk = write(&chunk);
-            (chunk.push(owner, vector), chunk.is_full())
+            (chunk.push(owner, vector), chunk.has_uncoded_block())
         };
-        if full {
-            self.code(&mut writing);
+        if waits {
+            self.code(&mut writing, &chunk);
         }
         Row { chunk: number, at: small(at) }
     }
@@ -145,7 +161,7 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
         let mut writing = self.writing();
         write(&self.chunk(row)).clear(row.at as usize);
         writing.free.entry(row.chunk).or_default().push(row.at);
-        writing.used -= 1;
+        self.used.fetch_sub(1, Ordering::Relaxed);
         let list = self.list();
         let is_sparse = |number: u32| list[number as usize].as_ref().is_some_and(|chunk| read(chunk).is_sparse());
         if !is_sparse(row.chunk) {
@@ -177,14 +193,14 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
         }
         let free = (small(merged.rows())..small(CHUNK_ROWS)).rev().collect();
         merged.close();
+        let merged = Arc::new(RwLock::new(merged));
         if let Some(codec) = &writing.codec {
-            let codes = merged.codes_by(Arc::clone(codec));
-            merged.set_codes(codes);
+            code_blocks(&merged, codec);
         }
         writing.free.remove(&from);
         writing.free.insert(into, free);
         let mut shorter = list.to_vec();
-        shorter[into as usize] = Some(Arc::new(RwLock::new(merged)));
+        shorter[into as usize] = Some(merged);
         shorter[from as usize] = None;
         *write(&self.chunks) = Arc::new(shorter);
         moved
@@ -215,27 +231,31 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
         (small(list.len()), chunk)
     }
 
-    /// Codes the full chunks that have no codes yet, once there are enough of them.
-    fn code(&self, writing: &mut Writing) {
-        let list = self.list();
-        let full: Vec<&Shared<Id>> = list.iter().flatten().filter(|chunk| read(chunk).is_full()).collect();
-        if full.len() < CODED_FROM_CHUNKS {
+    /// Codes what waits for it in `chunk`; at first, once there are enough full chunks to learn from, in all.
+    fn code(&self, writing: &mut Writing, chunk: &Shared<Id>) {
+        if !self.means.codes {
             return;
         }
-        if writing.codec.is_none() || full.len() == TRAINED_AGAIN_AT_CHUNKS {
-            let vectors: Vec<f32> = full.iter().flat_map(|chunk| read(chunk).vectors().to_vec()).collect();
-            writing.codec = Some(Arc::new(Codec::train(&vectors, self.dimensions)));
+        if read(chunk).is_full() {
+            self.learn(writing);
         }
-        let Some(codec) = &writing.codec else { return };
-        // The newest are last, and most others are coded.
-        for chunk in full.iter().rev() {
-            if read(chunk).is_coded() {
-                break;
-            }
-            // Nobody else writes, so what was read is still there; searches wait for the second step only.
-            let codes = read(chunk).codes_by(Arc::clone(codec));
-            write(chunk).set_codes(codes);
+        if let Some(codec) = &writing.codec {
+            code_blocks(chunk, codec);
         }
+    }
+
+    fn learn(&self, writing: &mut Writing) {
+        let list = self.list();
+        let full: Vec<&Shared<Id>> = list.iter().flatten().filter(|chunk| read(chunk).is_full()).collect();
+        if full.len() == CODED_FROM_CHUNKS || full.len() == TRAINED_AGAIN_AT_CHUNKS {
+            let vectors: Vec<f32> = full.iter().flat_map(|chunk| read(chunk).vectors_from(0).to_vec()).collect();
+            let codec = writing.codec.insert(Arc::new(Codec::train(&vectors, self.dimensions)));
+            full.iter().for_each(|chunk| code_blocks(chunk, codec));
+        }
+    }
+
+    fn threads_for(&self, rows: usize) -> usize {
+        (rows / ROWS_PER_THREAD).clamp(1, self.means.threads_max.max(1))
     }
 
     /// The best rows of each probe, ties by owner. Probes have this length of vectors, and unit length.
@@ -250,11 +270,11 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
             return probes.iter().map(|_| Vec::new()).collect();
         }
         let share = |chunks: &[&Shared<Id>]| {
-            let (mut scan, mut findings) = (Scan::new(self.path, probes), start());
+            let (mut scan, mut findings) = (Scan::new(self.means.path, probes), start());
             chunks.iter().for_each(|chunk| scan.look(&read(chunk), &mut findings));
             findings.best
         };
-        let threads = threads_for(chunks.len() * CHUNK_ROWS);
+        let threads = self.threads_for(chunks.len() * CHUNK_ROWS);
         let merged = if threads == 1 {
             share(&chunks)
         } else {
@@ -280,7 +300,7 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
                 found.append(&mut self.pairs_of(chunk, &chunks[at..], cosine_min));
             }
         };
-        let threads = threads_for(chunks.len() * chunks.len() * CHUNK_ROWS);
+        let threads = self.threads_for(chunks.len() * chunks.len() * CHUNK_ROWS);
         let mut pairs: Vec<Pair<Id>> = in_parallel(&vec![(); threads], work).concat();
         pairs.sort_unstable_by(|a, b| {
             b.cosine.total_cmp(&a.cosine).then_with(|| (&a.first, &a.second).cmp(&(&b.first, &b.second)))
@@ -293,11 +313,12 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
     fn pairs_of(&self, own: &Shared<Id>, chunks: &[&Shared<Id>], cosine_min: f32) -> Vec<Pair<Id>> {
         let rows: Vec<ProbeRow<Id>> = {
             let own = read(own);
-            let probe = |(at, owner): (usize, &Id)| ProbeRow { at, owner: owner.clone(), vector: own.vector(at).to_vec() };
+            let probe =
+                |(at, owner): (usize, &Id)| ProbeRow { at, owner: owner.clone(), vector: own.vector(at).to_vec() };
             own.owners().map(probe).collect()
         };
         let probes: Vec<&[f32]> = rows.iter().map(|row| row.vector.as_slice()).collect();
-        let mut scan = Scan::new(self.path, &probes);
+        let mut scan = Scan::new(self.means.path, &probes);
         let mut findings = Pairs { cosine_min, probes: &rows, same_chunk: true, found: Vec::new() };
         for chunk in chunks {
             scan.look(&read(chunk), &mut findings);
@@ -338,10 +359,11 @@ impl<Id: Ord + Clone> Findings<Id> for Pairs<'_, Id> {
     }
 }
 
-fn threads_for(rows: usize) -> usize {
-    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
-    (rows / ROWS_PER_THREAD).clamp(1, cores)
+/// Locks the chunk for a block at a time, so that searches wait for less than a millisecond.
+fn code_blocks<Id>(chunk: &Shared<Id>, codec: &Arc<Codec>) {
+    while read(chunk).has_uncoded_block() {
+        write(chunk).code_block(codec);
+    }
 }
 
 /// Results in the order of the tasks, a thread each; the first task runs on the calling one.

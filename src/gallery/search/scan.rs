@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::best::Best;
 use super::chunk::{CHUNK_ROWS, Chunk, Codes};
-use super::codec::{CodedProbe, Codec};
+use super::codec::{Codec, CodedProbe};
 use super::kernels::{self, Path, TOGETHER};
 use crate::vision::cosines;
 
@@ -77,18 +77,22 @@ impl<'a> Scan<'a> {
 
     /// Offers every row of `chunk` that may count, and none that does not exist.
     pub(super) fn look<Id>(&mut self, chunk: &Chunk<Id>, findings: &mut impl Findings<Id>) {
-        match chunk.codes() {
-            None => self.compare_all(chunk, findings),
-            Some(codes) => self.look_at_codes(chunk, codes, findings),
+        if let Some(codes) = chunk.codes() {
+            self.look_at_codes(chunk, codes, findings);
         }
+        self.compare_all(chunk, chunk.coded_rows(), findings);
     }
 
-    fn compare_all<Id>(&mut self, chunk: &Chunk<Id>, findings: &mut impl Findings<Id>) {
-        let found = &mut self.cosines[..chunk.rows()];
+    /// Compares the vectors of all rows from `first` on.
+    fn compare_all<Id>(&mut self, chunk: &Chunk<Id>, first: usize, findings: &mut impl Findings<Id>) {
+        let found = &mut self.cosines[first..chunk.rows()];
+        if found.is_empty() {
+            return;
+        }
         for (n, probe) in self.probes.iter().enumerate() {
-            cosines(probe, chunk.vectors(), found);
+            cosines(probe, chunk.vectors_from(first), found);
             let mut cosine_min = findings.cosine_min(n);
-            for (row, &cosine) in found.iter().enumerate() {
+            for (row, &cosine) in (first..).zip(found.iter()) {
                 if cosine >= cosine_min
                     && let Some(owner) = chunk.owner(row)
                 {
@@ -126,11 +130,11 @@ impl<'a> Scan<'a> {
         let probes = &self.coded[coded].1[first..];
         let values = |n: usize| probes[n].head.values.as_slice();
         if probes.len() >= TOGETHER {
-            let probes = std::array::from_fn(values);
-            kernels::scan_together(self.path, codes.heads(), probes, self.products.each_mut().map(|p| &mut p[..]));
+            let products = self.products.each_mut().map(|products| &mut products[..codes.rows()]);
+            kernels::scan_together(self.path, codes.heads(), std::array::from_fn(values), products);
             return TOGETHER;
         }
-        kernels::scan(self.path, codes.heads(), values(0), &mut self.products[0]);
+        kernels::scan(self.path, codes.heads(), values(0), &mut self.products[0][..codes.rows()]);
         1
     }
 
@@ -144,7 +148,7 @@ impl<'a> Scan<'a> {
         findings: &mut impl Findings<Id>,
     ) {
         let Self { path, probes, coded: all, products, rows, .. } = self;
-        let (coded, products) = (&all[coded].1[probe], &products[slot]);
+        let (coded, products) = (&all[coded].1[probe], &products[slot][..codes.rows()]);
         let mut cosine_min = findings.cosine_min(probe);
         rows.clear();
         kernels::select(*path, products, codes.row_bounds(), coded.first_look(cosine_min), rows);

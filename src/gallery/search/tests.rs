@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::chunk::CHUNK_ROWS;
 use super::codec::Codec;
 use super::kernels::{self, GROUP, TOGETHER};
-use super::{Moved, Path, Row, Rows, Scored, Wanted};
+use super::{Means, Moved, Path, Row, Rows, Scored, Wanted};
 use crate::vision::cosines;
 
 /// The same numbers on every machine.
@@ -32,6 +32,10 @@ impl Random {
     }
 }
 
+fn means(path: Path) -> Means {
+    Means { path, ..Means::default() }
+}
+
 fn unit(raw: &[f32]) -> Vec<f32> {
     let norm = raw.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
     raw.iter().map(|&x| (f64::from(x) / norm.max(1e-300)) as f32).collect()
@@ -54,8 +58,7 @@ enum Kind {
     Extreme,
 }
 
-const KINDS: [Kind; 6] =
-    [Kind::Random, Kind::Clustered, Kind::Duplicated, Kind::Flat, Kind::Changing, Kind::Extreme];
+const KINDS: [Kind; 6] = [Kind::Random, Kind::Clustered, Kind::Duplicated, Kind::Flat, Kind::Changing, Kind::Extreme];
 
 fn vector(kind: Kind, n: usize, dimensions: usize, random: &mut Random) -> Vec<f32> {
     let mut raw: Vec<f32> = (0..dimensions).map(|_| random.normal()).collect();
@@ -107,7 +110,7 @@ struct Beside {
 
 impl Beside {
     fn new(dimensions: usize, path: Path) -> Self {
-        Self { rows: Rows::new(dimensions, path), places: BTreeMap::new(), model: BTreeMap::new() }
+        Self { rows: Rows::new(dimensions, means(path)), places: BTreeMap::new(), model: BTreeMap::new() }
     }
 
     fn insert(&mut self, id: u32, vector: Vec<f32>) {
@@ -231,10 +234,10 @@ fn pairs_are_those_of_brute_force() {
 
 #[test]
 fn no_bound_is_below_the_cosine() {
-    for (dimensions, trained) in [(128, Kind::Flat), (256, Kind::Random), (70, Kind::Extreme), (512, Kind::Duplicated)] {
+    for (dimensions, trained) in [(128, Kind::Flat), (256, Kind::Random), (70, Kind::Extreme), (512, Kind::Duplicated)]
+    {
         let mut random = Random(11);
-        let sample: Vec<f32> =
-            (0..600).flat_map(|n| vector(trained, n, dimensions, &mut random)).collect();
+        let sample: Vec<f32> = (0..600).flat_map(|n| vector(trained, n, dimensions, &mut random)).collect();
         let codec = Codec::train(&sample, dimensions);
         for kind in KINDS {
             let vectors: Vec<Vec<f32>> = (0..64).map(|n| vector(kind, n, dimensions, &mut random)).collect();
@@ -262,7 +265,8 @@ fn no_bound_is_below_the_cosine() {
                         + look.head_weight * f32::from(bounds[n].head_residual)
                         + look.tail_weight * f32::from(bounds[n].tail);
                     assert!(first >= look.least, "{kind:?} {dimensions}: not looked at twice");
-                    assert!(upper < f64::from(cosine[0]) + 1.5, "a bound that says something");
+                    let says_something = kind != trained || upper < f64::from(cosine[0]) + 0.5;
+                    assert!(says_something, "{kind:?} {dimensions}: {upper} for {}", cosine[0]);
                 }
             }
         }
@@ -308,12 +312,15 @@ fn every_path_gives_the_products_of_the_plain_one() {
 fn searches_go_on_while_others_come_and_go() {
     const DIMENSIONS: usize = 64;
     let mut random = Random(23);
-    let rows: Rows<u32> = Rows::new(DIMENSIONS, Path::best());
+    let rows: Rows<u32> = Rows::new(DIMENSIONS, Means::default());
     let stays: Vec<Vec<f32>> = (0..200).map(|_| vector(Kind::Flat, 0, DIMENSIONS, &mut random)).collect();
     let mut places: BTreeMap<u32, Row> = BTreeMap::new();
     for n in 0..6000_u32 {
-        let vector =
-            stays.get(n as usize / 30).filter(|_| n % 30 == 0).cloned().unwrap_or_else(|| vector(Kind::Flat, 0, DIMENSIONS, &mut random));
+        let vector = stays
+            .get(n as usize / 30)
+            .filter(|_| n % 30 == 0)
+            .cloned()
+            .unwrap_or_else(|| vector(Kind::Flat, 0, DIMENSIONS, &mut random));
         places.insert(n, rows.insert(n, &vector));
     }
     let done = AtomicBool::new(false);
