@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::codec::{Bounds, Codec};
-use super::kernels::RowBounds;
+use super::kernels::STRIDE;
 
 /// Rows in a chunk: the unit of locking and of coding. Its head codes (64 KiB at 64 bytes a row) fit the second-level
 /// cache, so several probes share one reading of them.
@@ -29,9 +29,9 @@ pub(super) struct Codes {
     rows: usize,
     heads: Box<[u8]>,
     tails: Box<[u8]>,
-    head_residuals: Box<[u16]>,
-    tail_lengths: Box<[u16]>,
-    tail_residuals: Box<[u16]>,
+    bounds: Box<[Bounds]>,
+    /// The largest of the bounds of [`STRIDE`] rows, or larger: a row that is overwritten leaves its own behind.
+    stride_bounds: Box<[Bounds]>,
 }
 
 impl<Id> Chunk<Id> {
@@ -137,14 +137,12 @@ impl<Id> Drop for Chunk<Id> {
 
 impl Codes {
     fn new(codec: Arc<Codec>) -> Self {
-        let zeros = || vec![0; CHUNK_ROWS].into_boxed_slice();
         Self {
             rows: 0,
             heads: vec![0; CHUNK_ROWS * codec.head_bytes()].into(),
             tails: vec![0; CHUNK_ROWS * codec.tail_bytes()].into(),
-            head_residuals: zeros(),
-            tail_lengths: zeros(),
-            tail_residuals: zeros(),
+            bounds: vec![Bounds::default(); CHUNK_ROWS].into(),
+            stride_bounds: vec![Bounds::default(); CHUNK_ROWS / STRIDE].into(),
             codec,
         }
     }
@@ -156,19 +154,20 @@ impl Codes {
         let heads = &mut self.heads[first * head_bytes..][..rows * head_bytes];
         let tails = &mut self.tails[first * tail_bytes..][..rows * tail_bytes];
         for (row, bounds) in (first..).zip(self.codec.encode(vectors, heads, tails)) {
-            self.head_residuals[row] = bounds.head_residual;
-            self.tail_lengths[row] = bounds.tail;
-            self.tail_residuals[row] = bounds.tail_residual;
+            self.bounds[row] = bounds;
+            let stride = &mut self.stride_bounds[row / STRIDE];
+            stride.head_residual = stride.head_residual.max(bounds.head_residual);
+            stride.tail = stride.tail.max(bounds.tail);
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.heads.len() + self.tails.len() + 3 * size_of_val(&self.head_residuals[..])
+        self.heads.len() + self.tails.len() + size_of_val(&self.bounds[..]) + size_of_val(&self.stride_bounds[..])
     }
 
     /// Bytes that every search reads.
     pub(super) fn scanned_bytes(&self) -> usize {
-        self.heads.len() + 2 * size_of_val(&self.head_residuals[..])
+        self.heads.len() + size_of_val(&self.stride_bounds[..])
     }
 
     pub(super) fn codec(&self) -> &Arc<Codec> {
@@ -189,15 +188,12 @@ impl Codes {
         &self.tails[row * bytes..][..bytes]
     }
 
-    pub(super) fn row_bounds(&self) -> RowBounds<'_> {
-        RowBounds { head_residuals: &self.head_residuals[..self.rows], tails: &self.tail_lengths[..self.rows] }
+    /// Bounds that hold for every row of a stride, its tail's residual aside.
+    pub(super) fn stride_bounds(&self) -> &[Bounds] {
+        &self.stride_bounds
     }
 
     pub(super) fn bounds(&self, row: usize) -> Bounds {
-        Bounds {
-            head_residual: self.head_residuals[row],
-            tail: self.tail_lengths[row],
-            tail_residual: self.tail_residuals[row],
-        }
+        self.bounds[row]
     }
 }

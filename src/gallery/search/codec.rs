@@ -46,7 +46,7 @@ pub(super) struct Codec {
 }
 
 /// What a code misses, in units of [`BOUND_UNIT`], rounded up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// Length of the head's residual.
     pub(super) head_residual: u16,
@@ -80,15 +80,24 @@ pub(super) struct Part {
     missed_length: f64,
 }
 
-/// The first look at a row, in units of the head's products, for single precision.
+/// The first look at a row, in units of the head's products, in single precision.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FirstLook {
     /// For a unit of [`Bounds::head_residual`].
-    pub(super) head_weight: f32,
+    head_weight: f32,
     /// For a unit of [`Bounds::tail`].
-    pub(super) tail_weight: f32,
+    tail_weight: f32,
     /// A row whose product and weighted bounds stay below cannot reach the threshold.
-    pub(super) least: f32,
+    least: f32,
+}
+
+impl FirstLook {
+    /// Least product of a row whose lengths are at most these.
+    pub(super) fn least_product(self, head_residual: u16, tail: u16) -> i32 {
+        let least = self.least - self.head_weight * f32::from(head_residual) - self.tail_weight * f32::from(tail);
+        // A product is whole, and beyond the ends of `i32` the cast takes the end.
+        least.floor() as i32
+    }
 }
 
 impl Codec {

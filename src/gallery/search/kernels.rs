@@ -4,8 +4,6 @@
 //! its low half and component `32 + j` in its high half, each 0 to 15. A probe has one `i8` a component, -127 to 127,
 //! in the order of the components. The products are exact integers, so every path returns the same numbers.
 
-use super::codec::FirstLook;
-
 /// Components in a group.
 pub(super) const GROUP: usize = 64;
 /// Bytes of a group's codes.
@@ -54,12 +52,45 @@ impl Path {
         paths
     }
 
-    /// The fastest one here.
+    /// The fastest one here that computes as the portable one does, tried once.
+    ///
+    /// A wrong product would hide a face without a word, so no processor, emulator or compiler is taken on trust.
     #[must_use]
     pub fn best() -> Self {
         static BEST: std::sync::OnceLock<Path> = std::sync::OnceLock::new();
-        *BEST.get_or_init(|| Self::available().pop().unwrap_or(Self::Portable))
+        *BEST.get_or_init(|| {
+            let agrees = |path: &Self| path.agrees();
+            Self::available().into_iter().rev().find(agrees).unwrap_or(Self::Portable)
+        })
     }
+
+    /// Gives the products of the portable path for codes and probes of every size, the largest included.
+    fn agrees(self) -> bool {
+        const ROWS: usize = 9;
+        (1..=9).all(|groups| {
+            let codes: Vec<u8> = (0..ROWS * groups * GROUP_BYTES).map(|n| spread(n, 256).to_le_bytes()[0]).collect();
+            let full = vec![u8::MAX; codes.len()];
+            let mixed = |n| i8::try_from(i64::from(spread(n, 255)) - 127).unwrap_or(0);
+            let probes =
+                [(0..groups * GROUP).map(mixed).collect(), vec![127; groups * GROUP], vec![-127; groups * GROUP]];
+            [codes, full].iter().all(|codes| {
+                probes.iter().all(|probe: &Vec<i8>| {
+                    let (mut plain, mut own, mut together) = ([0; ROWS], [0; ROWS], [[0; ROWS]; TOGETHER]);
+                    scan(Self::Portable, codes, probe, &mut plain);
+                    scan(self, codes, probe, &mut own);
+                    scan_together(self, codes, [probe; TOGETHER], together.each_mut().map(|rows| &mut rows[..]));
+                    own == plain && together.iter().all(|own| *own == plain)
+                })
+            })
+        })
+    }
+}
+
+/// A number below `end` for each `n`, without order.
+fn spread(n: usize, end: u32) -> u32 {
+    (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0..4]
+        .iter()
+        .fold(0, |all, &b| (all << 8 | u32::from(b)) % end)
 }
 
 /// Products of one probe with the codes of `products.len()` rows that lie one after another.
@@ -120,50 +151,39 @@ pub(super) fn scan_together(path: Path, codes: &[u8], probes: [&[i8]; TOGETHER],
     }
 }
 
-/// The rows that may reach the threshold of `look`, in order, appended to `rows`. The bounds are one a row.
-pub(super) fn select(path: Path, products: &[i32], bounds: RowBounds<'_>, look: FirstLook, rows: &mut Vec<u32>) {
+/// Rows that share one bound: few enough that it is near to each one's own.
+pub(super) const STRIDE: usize = 32;
+
+/// The rows whose product is at least that of their stride, in order, appended to `rows`.
+///
+/// `least` has a number for every [`STRIDE`] rows.
+pub(super) fn select(path: Path, products: &[i32], least: &[i32], rows: &mut Vec<u32>) {
     match path {
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 | Path::Avx512Vnni => {
             // SAFETY: as in `scan`; both paths have AVX2.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                select_avx2(products, bounds, look, rows);
+                select_avx2(products, least, rows);
             }
         }
-        _ => select_plain(products, bounds, look, rows),
+        _ => select_plain(products, least, rows),
     }
-}
-
-/// Bounds of consecutive rows, as a codec gives them.
-#[derive(Clone, Copy)]
-pub(super) struct RowBounds<'a> {
-    pub(super) head_residuals: &'a [u16],
-    pub(super) tails: &'a [u16],
 }
 
 /// The same code as [`select_plain`], which the compiler may turn into 8-wide instructions here.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn select_avx2(products: &[i32], bounds: RowBounds<'_>, look: FirstLook, rows: &mut Vec<u32>) {
-    select_plain(products, bounds, look, rows);
+fn select_avx2(products: &[i32], least: &[i32], rows: &mut Vec<u32>) {
+    select_plain(products, least, rows);
 }
 
 #[inline(always)]
-#[expect(clippy::cast_precision_loss, reason = "the slack of a first look covers it")]
 #[expect(clippy::cast_possible_truncation, reason = "rows of one chunk")]
-fn select_plain(products: &[i32], bounds: RowBounds<'_>, look: FirstLook, rows: &mut Vec<u32>) {
-    /// Few enough that most have no candidate, enough for vector instructions.
-    const STRIDE: usize = 32;
-    let bounds = bounds.head_residuals.chunks(STRIDE).zip(bounds.tails.chunks(STRIDE));
-    for (n, (products, (heads, tails))) in products.chunks(STRIDE).zip(bounds).enumerate() {
-        let mut over = [false; STRIDE];
-        for (((over, &product), &head), &tail) in over.iter_mut().zip(products).zip(heads).zip(tails) {
-            let upper = product as f32 + look.head_weight * f32::from(head) + look.tail_weight * f32::from(tail);
-            *over = upper >= look.least;
-        }
-        if over.iter().fold(false, |any, &over| any | over) {
-            let found = over.iter().enumerate().filter(|(_, over)| **over);
+fn select_plain(products: &[i32], least: &[i32], rows: &mut Vec<u32>) {
+    for (n, (products, &least)) in products.chunks(STRIDE).zip(least).enumerate() {
+        if products.iter().fold(false, |any, &product| any | (product >= least)) {
+            let found = products.iter().enumerate().filter(|(_, product)| **product >= least);
             rows.extend(found.map(|(at, _)| (n * STRIDE + at) as u32));
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::best::Best;
 use super::chunk::{CHUNK_ROWS, Chunk, Codes};
 use super::codec::{Codec, CodedProbe};
-use super::kernels::{self, Path, TOGETHER};
+use super::kernels::{self, Path, STRIDE, TOGETHER};
 use crate::vision::cosines;
 
 /// What a search asks for.
@@ -150,15 +150,24 @@ impl<'a> Scan<'a> {
         let Self { path, probes, coded: all, products, rows, .. } = self;
         let (coded, products) = (&all[coded].1[probe], &products[slot][..codes.rows()]);
         let mut cosine_min = findings.cosine_min(probe);
+        let look = coded.first_look(cosine_min);
+        let mut least = [0; CHUNK_ROWS / STRIDE];
+        for (least, bounds) in least.iter_mut().zip(codes.stride_bounds()) {
+            *least = look.least_product(bounds.head_residual, bounds.tail);
+        }
         rows.clear();
-        kernels::select(*path, products, codes.row_bounds(), coded.first_look(cosine_min), rows);
+        kernels::select(*path, products, &least, rows);
         for &row in rows.iter() {
             let row = row as usize;
+            let bounds = codes.bounds(row);
+            if products[row] < look.least_product(bounds.head_residual, bounds.tail) {
+                continue;
+            }
             let mut tail = [0];
             if !coded.tail.values.is_empty() {
                 kernels::scan(*path, codes.tail(row), &coded.tail.values, &mut tail);
             }
-            let upper = coded.upper(products[row], tail[0], codes.bounds(row));
+            let upper = coded.upper(products[row], tail[0], bounds);
             // No cosine is below -1, also where the dot product that was clamped to it is.
             if upper < f64::from(cosine_min) && cosine_min > -1.0 {
                 continue;
