@@ -16,6 +16,7 @@ mod crash;
 mod models;
 mod operations;
 mod protocol;
+mod search;
 mod serve;
 mod store;
 mod support;
