@@ -10,7 +10,8 @@ use std::time::Instant;
 use clap::Parser;
 use trombi::models::{self, SetupOptions};
 use trombi::vision::{
-    ChannelOrder, DecodeLimits, EmbedderContract, ModelId, NetworkFile, PointPx, Precision, Vision, VisionOptions,
+    Alignment, ChannelOrder, DecodeLimits, EmbedderContract, ModelId, NetworkFile, PointPx, Precision, Vision,
+    VisionOptions,
 };
 
 #[derive(Parser)]
@@ -40,6 +41,7 @@ fn mobilefacenet(models: &Path) -> (NetworkFile, EmbedderContract) {
         model_id: ModelId::new("mobilefacenet-y1-128"),
         input_px: 112,
         channels: ChannelOrder::Rgb,
+        alignment: Alignment::default(),
         reference_px: points.map(|(x, y)| PointPx { x, y }),
         dimensions: 128,
     };
@@ -60,6 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let vision = Vision::open(&VisionOptions {
         runtime_library: installed.runtime_library,
+        detector_family: installed.detector_family,
         detector: installed.detector,
         embedder,
         embedder_contract,

@@ -13,6 +13,7 @@ mod api;
 mod architecture;
 mod cli;
 mod crash;
+mod dlib;
 mod models;
 mod operations;
 mod protocol;

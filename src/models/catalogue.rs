@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::SetupError;
-use crate::vision::{ChannelOrder, EmbedderContract, ModelId, PointPx};
+use crate::vision::{Alignment, ChannelOrder, EmbedderContract, ModelId, PointPx};
 
 const SCHEMA: u32 = 1;
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -417,7 +417,14 @@ impl EmbedderEntry {
             Channels::Bgr => ChannelOrder::Bgr,
         };
         let model_id = ModelId::new(&self.model_id);
-        Ok(EmbedderContract { model_id, input_px, channels, reference_px, dimensions: self.dimensions })
+        Ok(EmbedderContract {
+            model_id,
+            input_px,
+            channels,
+            alignment: Alignment::Landmarks,
+            reference_px,
+            dimensions: self.dimensions,
+        })
     }
 }
 

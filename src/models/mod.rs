@@ -6,9 +6,11 @@
 
 mod catalogue;
 mod checksum;
+pub mod dlib;
 mod event;
 mod fetch;
 mod files;
+pub mod onnx;
 mod place;
 mod runtime;
 #[cfg(test)]
@@ -26,7 +28,7 @@ pub use catalogue::{
 pub use event::{Checked, Event, Report};
 pub use runtime::RUNTIME_LIBRARY_ENV;
 
-use crate::vision::{DecodeLimits, EmbedderContract, NetworkFile, Precision, VisionOptions};
+use crate::vision::{DecodeLimits, DetectorFamily, EmbedderContract, NetworkFile, Precision, VisionOptions};
 use fetch::Patience;
 
 /// Why a file could not be had; every text says which file, which checksum and what to do.
@@ -162,6 +164,8 @@ pub struct Installed {
     pub runtime_library: PathBuf,
     /// Detector.
     pub detector: NetworkFile,
+    /// How the detector's outputs become faces.
+    pub detector_family: DetectorFamily,
     /// Embedder.
     pub embedder: NetworkFile,
     /// The embedder's contract from its manifest.
@@ -178,6 +182,7 @@ impl Installed {
         VisionOptions {
             runtime_library: self.runtime_library.clone(),
             detector: self.detector.clone(),
+            detector_family: self.detector_family.clone(),
             embedder: self.embedder.clone(),
             embedder_contract: self.embedder_contract.clone(),
             seats,
@@ -264,6 +269,7 @@ impl Setup<'_> {
         let pack = self.catalogue.pack(DEFAULT_PACK)?;
         Ok(Installed {
             detector: files::network(self, pack.detector)?,
+            detector_family: DetectorFamily::Yunet,
             embedder: files::network(self, pack.embedder)?,
             embedder_contract: pack.contract()?,
             model_version: pack.embedding.model_version.clone(),

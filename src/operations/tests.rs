@@ -33,6 +33,7 @@ impl Eyes for MadeUp {
             detection: Detection {
                 box_px: BoxPx { left: 0.0, top: 0.0, width: 200.0 - place as f32, height: 200.0 - place as f32 },
                 landmarks: landmarks(),
+                eye_corners: None,
                 confidence: 0.99,
             },
             pose: Pose::default(),
