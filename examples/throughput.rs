@@ -41,6 +41,7 @@ fn mobilefacenet(models: &Path) -> (NetworkFile, EmbedderContract) {
         model_id: ModelId::new("mobilefacenet-y1-128"),
         input_px: 112,
         channels: ChannelOrder::Rgb,
+        range: [0.0, 255.0],
         alignment: Alignment::default(),
         reference_px: points.map(|(x, y)| PointPx { x, y }),
         dimensions: 128,
@@ -52,9 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let installed = models::install(&SetupOptions {
         models_dir: Some(arguments.models.clone()),
-        data_dir: PathBuf::from("target/trombi-bench"),
         shared_dir: None,
-        offline: false,
+        ..SetupOptions::new(PathBuf::from("target/trombi-bench"))
     })?;
     let (embedder, embedder_contract) = match arguments.embedder.as_str() {
         "mobilefacenet" => mobilefacenet(&arguments.models),

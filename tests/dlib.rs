@@ -54,6 +54,7 @@ impl Bench {
             model_id: ModelId::new("dlib"),
             input_px: chip::SIDE_PX,
             channels: ChannelOrder::Rgb,
+            range: [0.0, 255.0],
             alignment: Alignment::EyeCorners,
             reference_px: chip::reference_px(),
             dimensions: 128,

@@ -115,6 +115,7 @@ impl Pack {
             model_id: ModelId::new(self.model_id),
             input_px: self.input_px,
             channels: self.channels,
+            range: [0.0, 255.0],
             alignment: Alignment::default(),
             reference_px: points(&self.outputs(shared)[self.points]),
             dimensions: self.dimensions,

@@ -15,6 +15,7 @@ mod house;
 mod index;
 mod interrupt;
 mod keys;
+mod models;
 mod output;
 mod restore;
 mod search;
@@ -59,6 +60,12 @@ struct Global {
     /// Folder with the networks' files, looked at before anything is fetched
     #[arg(long, global = true, env = "TROMBI_MODELS", value_name = "DIR")]
     models: Option<PathBuf>,
+    /// Pack of networks to use [default: what the data directory has written down, or else `retail`]
+    #[arg(long, global = true, env = "TROMBI_PACK", value_name = "NAME")]
+    pack: Option<String>,
+    /// Accept a licence that forbids commercial use, by its name; recorded with the date
+    #[arg(long, global = true, value_name = "NAME")]
+    accept_licence: Vec<String>,
     /// Never fetch anything; fail instead
     #[arg(long, global = true)]
     offline: bool,
@@ -99,6 +106,8 @@ enum Command {
     Users(users::Arguments),
     /// Create, list and revoke the access keys that SDKs sign with
     Keys(keys::Arguments),
+    /// List, install, verify and remove packs of networks, show their cards, measure them
+    Models(models::Arguments),
     /// Serve the API over HTTP
     Serve(serve::Arguments),
     /// Write everything that is kept into one file
@@ -137,6 +146,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Faces(arguments) => faces::run(global, arguments),
         Command::Users(arguments) => users::run(global, arguments),
         Command::Keys(arguments) => keys::run(global, arguments),
+        Command::Models(arguments) => models::run(global, arguments),
         Command::Serve(arguments) => serve::run(global, arguments),
         Command::Backup(arguments) => backup::run(global, arguments),
         Command::Restore(arguments) => restore::run(global, arguments),

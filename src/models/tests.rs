@@ -129,7 +129,7 @@ impl World {
     }
 
     fn options(&self) -> SetupOptions {
-        SetupOptions { models_dir: None, data_dir: self.path("data"), shared_dir: None, offline: false }
+        SetupOptions::new(self.path("data"))
     }
 
     fn install(&self, options: &SetupOptions) -> Result<Installed, SetupError> {
@@ -194,7 +194,11 @@ fn catalogue(addresses: &[String], wheel: &Path) -> Catalogue {
         sha256_of(&packed),
         sha256_of(b"library"),
     );
-    Catalogue::parse(&[&networks[0], &networks[1]], include_str!("../../models/packs.toml"), &runtime).unwrap()
+    let dlib =
+        [include_str!("../../models/dlib-mmod/manifest.toml"), include_str!("../../models/dlib-resnet/manifest.toml")];
+    let package = include_str!("../../models/face-recognition-models/manifest.toml");
+    let networks = [networks[0].as_str(), networks[1].as_str(), dlib[0], dlib[1]];
+    Catalogue::parse(&networks, &[package], include_str!("../../models/packs.toml"), &runtime).unwrap()
 }
 
 fn names_in(dir: &Path) -> Vec<String> {

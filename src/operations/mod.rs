@@ -254,11 +254,18 @@ pub struct Settings {
     pub account_id: String,
     /// The wire's `FaceModelVersion` of new collections, `[0-9.]+`: `models::Installed::model_version`.
     pub model_version: String,
+    /// The pack in use with its licence, for people; empty to say nothing.
+    pub model_licence: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned(), model_version: "1.0".to_owned() }
+        Self {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            model_version: "1.0".to_owned(),
+            model_licence: String::new(),
+        }
     }
 }
 

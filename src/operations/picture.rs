@@ -67,6 +67,7 @@ pub(super) fn detail(scene: &Scene, face: &Face) -> FaceDetail {
         },
         confidence: (face.detection.confidence * 100.0).clamp(0.0, 100.0),
         landmarks_ratio: Landmarks::from_points(face.detection.landmarks.points().map(ratio)),
+        mouth_seen: face.detection.eye_corners.is_none(),
         pose: face.pose,
         quality: face.quality,
     }

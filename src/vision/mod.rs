@@ -78,6 +78,8 @@ pub struct EmbedderContract {
     pub input_px: u32,
     /// Channel order of the network's input; our pixels are RGB everywhere else.
     pub channels: ChannelOrder,
+    /// What the bytes 0 and 255 become at the network's input; straight between.
+    pub range: [f32; 2],
     /// Which points are brought onto the reference points.
     pub alignment: Alignment,
     /// The five points in input pixels, in the order of the alignment: for landmarks the picture's left eye, right eye,
