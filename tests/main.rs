@@ -13,6 +13,7 @@ mod api;
 mod architecture;
 mod cli;
 mod crash;
+mod detectors;
 mod dlib;
 mod models;
 mod operations;

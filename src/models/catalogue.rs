@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::SetupError;
+use crate::vision::anchors::{AnchorContract, AnchorFamily};
 use crate::vision::{Alignment, ChannelOrder, DetectorFamily, EmbedderContract, ModelId, PointPx, chip};
 
 const SCHEMA: u32 = 1;
@@ -229,6 +230,9 @@ pub enum Role {
 pub struct Input {
     channels: Channels,
     range: [f32; 2],
+    /// Subtracted afterwards, in the order of `channels`.
+    #[serde(default)]
+    mean: [f32; 3],
     side_px: Option<u32>,
     multiple_of_px: Option<u32>,
 }
@@ -243,6 +247,15 @@ const RANGE_MAX: f32 = 1e4;
 enum Channels {
     Rgb,
     Bgr,
+}
+
+impl Channels {
+    fn order(self) -> ChannelOrder {
+        match self {
+            Self::Rgb => ChannelOrder::Rgb,
+            Self::Bgr => ChannelOrder::Bgr,
+        }
+    }
 }
 
 /// How a detector's outputs are read.
@@ -264,6 +277,10 @@ pub enum DecoderFamily {
     Yunet,
     /// dlib's sliding window, with a shape predictor.
     Mmod,
+    /// SCRFD with landmarks: nine outputs, scores, boxes and points at strides 8, 16 and 32, two anchors a cell.
+    Scrfd,
+    /// RetinaFace: boxes, scores and points of all anchors, as its PyTorch code has them.
+    Retinaface,
 }
 
 /// What an embedder promises.
@@ -519,7 +536,14 @@ impl Network {
         Ok(match detector.decoder {
             DecoderFamily::Yunet => Some(DetectorFamily::Yunet),
             DecoderFamily::Mmod => None,
+            DecoderFamily::Scrfd => Some(self.anchors(AnchorFamily::Scrfd)),
+            DecoderFamily::Retinaface => Some(self.anchors(AnchorFamily::RetinaFace)),
         })
+    }
+
+    fn anchors(&self, family: AnchorFamily) -> DetectorFamily {
+        let (channels, range) = (self.input.channels.order(), self.input.range);
+        DetectorFamily::Anchors(AnchorContract { family, channels, range, mean: self.input.mean })
     }
 
     fn check(&self) -> Result<(), String> {
@@ -529,6 +553,8 @@ impl Network {
         let [low, high] = self.input.range;
         let in_range = low < high && low.abs() <= RANGE_MAX && high.abs() <= RANGE_MAX;
         ensure(in_range, || format!("`input.range` is [{low}, {high}], expected two rising numbers"))?;
+        let is_mean = self.input.mean.iter().all(|mean| mean.abs() <= RANGE_MAX);
+        ensure(is_mean, || "`input.mean` is out of range".to_owned())?;
         match (self.task, &self.detector, &self.embedder) {
             (Task::Detect, Some(detector), None) => detector.check(&self.input),
             (Task::Embed, None, Some(embedder)) => embedder.check(&self.input),
@@ -577,7 +603,15 @@ impl DetectorEntry {
         match self.decoder {
             DecoderFamily::Yunet => self.check_yunet(input),
             DecoderFamily::Mmod => self.check_mmod(input),
+            DecoderFamily::Scrfd | DecoderFamily::Retinaface => self.check_anchors(input),
         }
+    }
+
+    fn check_anchors(&self, input: &Input) -> Result<(), String> {
+        ensure(input.multiple_of_px == Some(32), || "such a detector wants `multiple_of_px = 32`".to_owned())?;
+        ensure(input.side_px.is_none(), || "such a detector has no `side_px`".to_owned())?;
+        ensure(self.strides_px == [8, 16, 32], || "such a detector has the strides 8, 16, 32".to_owned())?;
+        ensure(self.landmarks == LANDMARK_ORDER, || format!("such a detector has the landmarks {LANDMARK_ORDER:?}"))
     }
 
     fn check_mmod(&self, input: &Input) -> Result<(), String> {
@@ -589,7 +623,9 @@ impl DetectorEntry {
     }
 
     fn check_yunet(&self, input: &Input) -> Result<(), String> {
-        ensure(input.range == FULL_RANGE, || "YuNet wants `input.range` of [0, 255]".to_owned())?;
+        ensure(input.range == FULL_RANGE && input.mean == [0.0; 3], || {
+            "YuNet wants `input.range` of [0, 255]".to_owned()
+        })?;
         ensure(matches!(input.channels, Channels::Bgr), || "YuNet wants `bgr`".to_owned())?;
         ensure(input.multiple_of_px == Some(32), || "YuNet wants `multiple_of_px = 32`".to_owned())?;
         ensure(input.side_px.is_none(), || "YuNet has no `side_px`".to_owned())?;
@@ -628,10 +664,8 @@ impl EmbedderEntry {
             ensure(is_inside(x, input_px) && is_inside(y, input_px), || format!("({x}, {y}) is outside the input"))?;
             *point = PointPx { x, y };
         }
-        let channels = match input.channels {
-            Channels::Rgb => ChannelOrder::Rgb,
-            Channels::Bgr => ChannelOrder::Bgr,
-        };
+        ensure(input.mean == [0.0; 3], || "an embedder has no `input.mean`; say it with `range`".to_owned())?;
+        let channels = input.channels.order();
         let is_chip = || {
             let near = |(a, b): (&PointPx, &PointPx)| (a.x - b.x).hypot(a.y - b.y) < 0.001;
             input_px == chip::SIDE_PX && reference_px.iter().zip(&chip::reference_px()).all(near)

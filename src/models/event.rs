@@ -65,8 +65,8 @@ pub enum Event {
     },
     /// The default pack cannot be had; the other one is tried.
     FallingBack {
-        /// What went wrong.
-        why: String,
+        /// Which file of it.
+        file: String,
     },
     /// A pack was written down as what this data directory uses.
     Chosen {
@@ -116,9 +116,9 @@ impl fmt::Display for Event {
                 write!(f, "{file}: installed from {from} to {} (SHA-256 {sha256})", path.display())
             }
             Self::NotKept { file, why } => write!(f, "{file}: no copy kept in the data directory: {why}"),
-            Self::FallingBack { why } => write!(
+            Self::FallingBack { file } => write!(
                 f,
-                "the default pack `{}` cannot be had, so the pack `{}` is set up instead (public domain, from PyPI; other faces' vectors, slower): {why}",
+                "the default pack `{}` cannot be had here (no `{file}`); the pack `{}` is set up instead: public domain, from PyPI, slower, and its collections are its own",
                 super::DEFAULT_PACK,
                 super::FALLBACK_PACK
             ),

@@ -433,7 +433,11 @@ impl Setup<'_> {
             Err(error @ SetupError::Missing { .. }) => error,
             Err(error) => return Err(error),
         };
-        (self.report)(&Event::FallingBack { why: missing.to_string() });
+        let file = match &missing {
+            SetupError::Missing { file, .. } => file.clone(),
+            other => other.to_string(),
+        };
+        (self.report)(&Event::FallingBack { file });
         match self.install_pack(FALLBACK_PACK) {
             Ok(installed) => {
                 choice::write(self, FALLBACK_PACK, "the default could not be had")?;

@@ -131,9 +131,9 @@ pub struct Detector {
 type Slot = Arc<Mutex<Option<Arc<Compiled>>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Canvas {
-    width_px: u32,
-    height_px: u32,
+pub(super) struct Canvas {
+    pub(super) width_px: u32,
+    pub(super) height_px: u32,
 }
 
 struct Compiled {
@@ -231,7 +231,7 @@ fn ratio(a: u32, b: u32) -> f64 {
 }
 
 /// Sizes at which a picture is looked at. An unscaled level equals the picture's own size.
-fn levels(width_px: u32, height_px: u32) -> Vec<(u32, u32)> {
+pub(super) fn levels(width_px: u32, height_px: u32) -> Vec<(u32, u32)> {
     let long = width_px.max(height_px);
     if long <= SINGLE_LEVEL_PX {
         return vec![(width_px, height_px)];
@@ -254,7 +254,7 @@ fn fitted(width_px: u32, height_px: u32, long_px: u32) -> (u32, u32) {
 
 /// The smallest canvas of the fixed set that holds a level: square when small, else 16:9, 4:3 or square, lying
 /// or standing. All sides are multiples of 32.
-fn canvas(width_px: u32, height_px: u32) -> Canvas {
+pub(super) fn canvas(width_px: u32, height_px: u32) -> Canvas {
     let (long, short) = (width_px.max(height_px), width_px.min(height_px));
     let long_px = CANVAS_LONG_PX.into_iter().find(|&side| side >= long).unwrap_or(FINE_PX);
     let short_px = if long_px <= SINGLE_LEVEL_PX {

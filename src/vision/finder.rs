@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::NetworkFile;
+use super::anchors::{AnchorContract, AnchorDetector};
 use super::detect::{DetectOptions, Detection, Detector};
 use super::image::Image;
 use super::mmod::Mmod;
@@ -17,6 +18,8 @@ pub enum DetectorFamily {
     Yunet,
     /// dlib's sliding window over a pyramid, and a shape predictor for the points: [`super::mmod`].
     Mmod(Arc<ShapePredictor>),
+    /// SCRFD and RetinaFace: [`super::anchors`].
+    Anchors(AnchorContract),
 }
 
 /// A detector of one of the families.
@@ -25,6 +28,8 @@ pub enum Finder {
     Yunet(Detector),
     /// See [`DetectorFamily::Mmod`].
     Mmod(Mmod),
+    /// See [`DetectorFamily::Anchors`].
+    Anchors(AnchorDetector),
 }
 
 impl Finder {
@@ -43,6 +48,9 @@ impl Finder {
         Ok(match family {
             DetectorFamily::Yunet => Self::Yunet(Detector::open(runtime, file, idle_max)?),
             DetectorFamily::Mmod(predictor) => Self::Mmod(Mmod::open(runtime, file, Arc::clone(predictor), idle_max)?),
+            DetectorFamily::Anchors(contract) => {
+                Self::Anchors(AnchorDetector::open(runtime, file, *contract, idle_max)?)
+            }
         })
     }
 
@@ -54,6 +62,7 @@ impl Finder {
         match self {
             Self::Yunet(detector) => detector.warm(),
             Self::Mmod(detector) => detector.warm(),
+            Self::Anchors(detector) => detector.warm(),
         }
     }
 
@@ -64,6 +73,8 @@ impl Finder {
     pub fn detect(&self, image: &Image, options: &DetectOptions) -> Result<Vec<Detection>, NetworkError> {
         match self {
             Self::Yunet(detector) => detector.detect(image, options),
+            // Their publishers' overlap.
+            Self::Anchors(detector) => detector.detect(image, &DetectOptions { iou_max: 0.4, ..*options }),
             // Its own threshold is at a confidence of 0.5; below it, it reports nothing.
             Self::Mmod(detector) => detector.detect(image, &DetectOptions { confidence_min: 0.5, ..*options }),
         }

@@ -4,6 +4,7 @@
 //! collections, disk layout or where weights come from. Same input, same output.
 
 pub mod align;
+pub mod anchors;
 pub mod chip;
 pub mod decode;
 pub mod detect;
