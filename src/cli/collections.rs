@@ -1,5 +1,7 @@
 //! `trombi collections`: create, list, describe, delete.
 
+mod migrate;
+
 use clap::{Args, Subcommand};
 
 use super::failure::{Ending, Failure, Outcome};
@@ -36,6 +38,8 @@ enum Action {
         #[arg(value_parser = collection_id)]
         collection: CollectionId,
     },
+    /// Embed a collection's faces again, with the network in use, from the pictures they came from
+    Migrate(migrate::Arguments),
     /// Delete a collection with its faces and users, for good
     Delete {
         #[arg(value_parser = collection_id)]
@@ -60,6 +64,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         Action::Create { collection, tags } => create(global, &service, collection, tags)?,
         Action::List => list(global, &service)?,
         Action::Describe { collection } => describe(global, &service, collection)?,
+        Action::Migrate(arguments) => return migrate::run(global, &service, arguments),
         Action::Delete { collection } => delete(global, &service, collection)?,
     }
     Ok(Ending::Done)
@@ -137,6 +142,11 @@ fn describe(global: &Global, service: &Service, id: &CollectionId) -> Result<(),
         format!("created     {}", date(about.created_ms)),
         format!("arn         {}", about.collection_arn),
     ])
+}
+
+/// The number of a described model version, without what it says of the pack.
+fn model_number(described: &str) -> String {
+    described.split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn delete(global: &Global, service: &Service, id: &CollectionId) -> Result<(), Failure> {

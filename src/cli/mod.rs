@@ -12,6 +12,7 @@ mod evaluate;
 mod faces;
 mod failure;
 mod house;
+pub mod import;
 mod index;
 mod interrupt;
 mod keys;
@@ -98,6 +99,8 @@ enum Command {
     Collections(collections::Arguments),
     /// Enrol the faces of pictures and folders in a collection
     Index(index::Arguments),
+    /// Enrol faces that another program has embedded: encodings of face_recognition
+    Import(import::Arguments),
     /// Who is in the picture: search a collection for its largest face
     Search(search::Arguments),
     /// List and delete enrolled faces
@@ -142,6 +145,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Compare(arguments) => compare::run(global, arguments),
         Command::Collections(arguments) => collections::run(global, arguments),
         Command::Index(arguments) => index::run(global, arguments),
+        Command::Import(arguments) => import::run(global, arguments),
         Command::Search(arguments) => search::run(global, arguments),
         Command::Faces(arguments) => faces::run(global, arguments),
         Command::Users(arguments) => users::run(global, arguments),

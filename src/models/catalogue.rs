@@ -23,11 +23,13 @@ pub const DEFAULT_PACK: &str = "retail";
 /// The name of the pack that runs when the default one cannot be had: its files come from PyPI.
 pub const FALLBACK_PACK: &str = "dlib";
 
-const NETWORKS: [&str; 4] = [
+const NETWORKS: [&str; 6] = [
     include_str!("../../models/yunet/manifest.toml"),
     include_str!("../../models/retail-0095/manifest.toml"),
     include_str!("../../models/dlib-mmod/manifest.toml"),
     include_str!("../../models/dlib-resnet/manifest.toml"),
+    include_str!("../../models/sface/manifest.toml"),
+    include_str!("../../models/auraface/manifest.toml"),
 ];
 const PACKAGES: [&str; 1] = [include_str!("../../models/face-recognition-models/manifest.toml")];
 const PACKS: &str = include_str!("../../models/packs.toml");

@@ -37,7 +37,10 @@ pub(super) fn read(data_dir: &Path) -> Result<Option<String>, SetupError> {
     let path = path(data_dir);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Not a folder: whoever writes first says so.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(SetupError::Written { path, why: error.to_string() }),
     };
     let written: Result<Written, String> = toml::from_str(&text).map_err(|error| error.to_string().trim().to_owned());

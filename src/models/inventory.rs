@@ -130,11 +130,13 @@ pub fn remove(
 }
 
 /// The cards of the networks inside this program, by name.
-const CARDS: [(&str, &str); 4] = [
+const CARDS: [(&str, &str); 6] = [
     ("yunet", include_str!("../../models/yunet/card.md")),
     ("retail-0095", include_str!("../../models/retail-0095/card.md")),
     ("dlib-mmod", include_str!("../../models/dlib-mmod/card.md")),
     ("dlib-resnet", include_str!("../../models/dlib-resnet/card.md")),
+    ("sface", include_str!("../../models/sface/card.md")),
+    ("auraface", include_str!("../../models/auraface/card.md")),
 ];
 
 /// A network's card: what it is, what it was trained on, what we measured, what it may be used for. `None` for networks

@@ -249,7 +249,8 @@ fn catalogue(addresses: &[String], wheel: &Path) -> Catalogue {
     package["bytes"] = i64::try_from(source.len()).unwrap().into();
     package["sha256"] = sha256_of(&source).into();
     let package = &*toml::to_string(&package).unwrap();
-    let networks = [networks[0].as_str(), networks[1].as_str(), &*dlib[0], &*dlib[1]];
+    let more = [include_str!("../../models/sface/manifest.toml"), include_str!("../../models/auraface/manifest.toml")];
+    let networks = [networks[0].as_str(), networks[1].as_str(), &*dlib[0], &*dlib[1], more[0], more[1]];
     Catalogue::parse(&networks, &[package], include_str!("../../models/packs.toml"), &runtime).unwrap()
 }
 

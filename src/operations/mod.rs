@@ -17,6 +17,7 @@ pub mod list_collections;
 pub mod list_faces;
 pub mod list_tags_for_resource;
 pub mod list_users;
+pub mod migrate_collection;
 pub mod search_faces;
 pub mod search_faces_by_image;
 pub mod search_users;
@@ -29,6 +30,7 @@ mod arn;
 mod derive;
 mod eyes;
 mod find;
+mod import_embeddings;
 mod limits;
 mod pages;
 mod picture;
@@ -345,12 +347,12 @@ impl Service {
         }
     }
 
-    fn record(
+    fn record<T>(
         &self,
         operation: &'static str,
         collection: Option<&CollectionId>,
         started: Instant,
-        answer: &Result<Response, OperationError>,
+        answer: &Result<T, OperationError>,
     ) {
         let outcome = match answer {
             Ok(_) => Outcome::Done,

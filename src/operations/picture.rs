@@ -81,7 +81,7 @@ fn too_large() -> OperationError {
     OperationError::ImageTooLarge("Image size is too large.".to_owned())
 }
 
-fn vision_error(error: VisionError) -> OperationError {
+pub(super) fn vision_error(error: VisionError) -> OperationError {
     match error {
         VisionError::Decode(DecodeError::Format(_)) => {
             OperationError::InvalidImageFormat("Request has invalid image format".to_owned())
