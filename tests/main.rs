@@ -17,6 +17,7 @@ mod detectors;
 mod dlib;
 mod models;
 mod operations;
+mod packs;
 mod protocol;
 mod serve;
 mod store;

@@ -491,7 +491,8 @@ fn absolute(path: &Path) -> Result<PathBuf, SetupError> {
 }
 
 fn report_to_stderr(event: &Event) {
-    if matches!(event, Event::Found { .. }) {
+    // The choice of the default pack is no news; that of the other one follows its own line.
+    if matches!(event, Event::Found { .. } | Event::Chosen { .. }) {
         tracing::debug!("{event}");
     } else {
         // Promised to the user whatever the log level: nothing is fetched behind his back.

@@ -352,6 +352,30 @@ mod tests {
         assert!(read(long.as_bytes(), Format::Json).unwrap_err().contains("about 1.4"));
     }
 
+    /// Written by Python, with numpy: `tests/encodings/make.py`.
+    #[test]
+    fn files_of_python_are_read() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/encodings");
+        let of = |file: &str| {
+            let bytes = std::fs::read(folder.join(file)).unwrap();
+            let extension = file.split('.').nth(1).unwrap();
+            read(&bytes, Format::of(extension, &bytes)).unwrap_or_else(|why| panic!("{file}: {why}"))
+        };
+        let expected = of("faces.json");
+        let names: Vec<_> = expected.iter().map(|face| face.name.as_deref().unwrap()).collect();
+        assert_eq!(names, ["Ada", "Bob", "Ada"]);
+        let files = ["protocol_0.pickle", "protocol_2.pickle", "protocol_4.pickle", "protocol_5.pickle", "pair.pickle"];
+        for file in files.into_iter().chain(["faces.csv"]) {
+            assert_eq!(of(file), expected, "{file}");
+        }
+        let vectors = |faces: &[Encoding]| faces.iter().map(|face| face.vector.clone()).collect::<Vec<_>>();
+        assert_eq!(vectors(&of("matrix.npy")), vectors(&expected));
+        let by_name = of("by_name.pkl");
+        assert_eq!(by_name, [&expected[0], &expected[2], &expected[1]].map(Clone::clone));
+        let evil = std::fs::read(folder.join("evil.pickle")).unwrap();
+        assert!(read(&evil, Format::Pickle).unwrap_err().contains("it would call `builtins.eval`"));
+    }
+
     #[test]
     fn text_has_a_name_first_or_last_or_none() {
         let numbers = vector().iter().map(f64::to_string).collect::<Vec<_>>().join(",");

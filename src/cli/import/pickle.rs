@@ -204,8 +204,9 @@ impl<'a> Machine<'a> {
     fn text_or_bytes(&mut self, code: u8) -> Step<()> {
         let length = match code {
             b'S' | b'V' => {
-                let line = self.line()?.trim_matches(['\'', '"']).to_owned();
-                self.push(Node::Plain(Value::Text(line)));
+                let line = self.raw_line()?;
+                let text = if code == b'V' { raw_unicode(line)? } else { quoted(line)? };
+                self.push(Node::Plain(Value::Text(text)));
                 return Ok(());
             }
             b'U' | b'C' | 0x8c => u64::from(self.take(1)?[0]),
@@ -468,10 +469,14 @@ impl<'a> Machine<'a> {
     }
 
     fn line(&mut self) -> Step<&'a str> {
+        std::str::from_utf8(self.raw_line()?).map_err(|_| "a line that is no text".to_owned())
+    }
+
+    fn raw_line(&mut self) -> Step<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().position(|&byte| byte == b'\n').ok_or("a line without an end")?;
         self.at += end + 1;
-        std::str::from_utf8(&rest[..end]).map_err(|_| "a line that is no text".to_owned())
+        Ok(&rest[..end])
     }
 
     /// The finished value at a place. A pickle can hold itself, and mention one value very often.
@@ -499,6 +504,38 @@ impl<'a> Machine<'a> {
             Node::Kind(_) | Node::EmptyArray => return Err("an array that was never filled".to_owned()),
         })
     }
+}
+
+/// Python's raw-unicode-escape: each byte is a character, but for backslash, `u` or `U`, and four or eight digits.
+fn raw_unicode(line: &[u8]) -> Step<String> {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = match (first, after.first()) {
+            (b'\\', Some(b'u')) => 4,
+            (b'\\', Some(b'U')) => 8,
+            _ => 0,
+        };
+        if digits == 0 {
+            text.push(char::from(first));
+            rest = after;
+            continue;
+        }
+        let number = after.get(1..=digits).and_then(|digits| std::str::from_utf8(digits).ok());
+        let number = number.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+        text.push(number.ok_or("a character that is none")?);
+        rest = &after[1 + digits..];
+    }
+    Ok(text)
+}
+
+/// A quoted string of the oldest protocol; one with escapes in it is refused.
+fn quoted(line: &[u8]) -> Step<String> {
+    let text = std::str::from_utf8(line).map_err(|_| "a line that is no text")?;
+    if text.contains('\\') {
+        return Err("a quoted text with escapes; save it with a protocol of 2 or more".to_owned());
+    }
+    Ok(text.trim_matches(['\'', '"']).to_owned())
 }
 
 #[cfg(test)]
