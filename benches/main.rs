@@ -56,9 +56,8 @@ fn vision(c: &mut Criterion) {
     let Some(shared) = shared() else { return };
     let installed = models::install(&SetupOptions {
         models_dir: Some(shared.join("models")),
-        data_dir: PathBuf::from("target/trombi-bench"),
         shared_dir: None,
-        offline: false,
+        ..SetupOptions::new(PathBuf::from("target/trombi-bench"))
     })
     .unwrap();
     let contract = installed.embedder_contract.clone();

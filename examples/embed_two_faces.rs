@@ -14,9 +14,8 @@ use trombi::vision::{Embedding, Vision};
 fn open_vision() -> Result<Vision, Box<dyn std::error::Error>> {
     let installed = models::install(&SetupOptions {
         models_dir: std::env::var_os("TROMBI_MODELS").map(PathBuf::from),
-        data_dir: PathBuf::from("target/trombi-example"),
         shared_dir: None,
-        offline: false,
+        ..SetupOptions::new(PathBuf::from("target/trombi-example"))
     })?;
     Ok(Vision::open(&installed.vision_options(0, 16))?)
 }

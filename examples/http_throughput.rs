@@ -100,9 +100,8 @@ fn main() -> Fallible<()> {
 fn service(directory: &std::path::Path, cores: usize) -> Fallible<(Arc<Service>, AccessKey)> {
     let installed = models::install(&SetupOptions {
         models_dir: None,
-        data_dir: PathBuf::from("target/trombi-bench"),
         shared_dir: models::shared_dir(),
-        offline: false,
+        ..SetupOptions::new(PathBuf::from("target/trombi-bench"))
     })?;
     let vision = Vision::open(&installed.vision_options(cores, 256))?;
     let store = Store::open(&directory.join("data"))?;

@@ -19,9 +19,8 @@ use trombi::vision::Vision;
 fn open_service(data: &Path) -> Result<(Service, AccessKey), Box<dyn Error>> {
     let installed = models::install(&SetupOptions {
         models_dir: std::env::var_os("TROMBI_MODELS").map(PathBuf::from),
-        data_dir: PathBuf::from("target/trombi-example"),
         shared_dir: None,
-        offline: false,
+        ..SetupOptions::new(PathBuf::from("target/trombi-example"))
     })?;
     let vision = Vision::open(&installed.vision_options(0, 64))?;
     let settings = Settings { model_version: installed.model_version, ..Settings::default() };

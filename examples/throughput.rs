@@ -10,7 +10,8 @@ use std::time::Instant;
 use clap::Parser;
 use trombi::models::{self, SetupOptions};
 use trombi::vision::{
-    ChannelOrder, DecodeLimits, EmbedderContract, ModelId, NetworkFile, PointPx, Precision, Vision, VisionOptions,
+    Alignment, ChannelOrder, DecodeLimits, EmbedderContract, ModelId, NetworkFile, PointPx, Precision, Vision,
+    VisionOptions,
 };
 
 #[derive(Parser)]
@@ -40,6 +41,8 @@ fn mobilefacenet(models: &Path) -> (NetworkFile, EmbedderContract) {
         model_id: ModelId::new("mobilefacenet-y1-128"),
         input_px: 112,
         channels: ChannelOrder::Rgb,
+        range: [0.0, 255.0],
+        alignment: Alignment::default(),
         reference_px: points.map(|(x, y)| PointPx { x, y }),
         dimensions: 128,
     };
@@ -50,9 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let installed = models::install(&SetupOptions {
         models_dir: Some(arguments.models.clone()),
-        data_dir: PathBuf::from("target/trombi-bench"),
         shared_dir: None,
-        offline: false,
+        ..SetupOptions::new(PathBuf::from("target/trombi-bench"))
     })?;
     let (embedder, embedder_contract) = match arguments.embedder.as_str() {
         "mobilefacenet" => mobilefacenet(&arguments.models),
@@ -60,6 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let vision = Vision::open(&VisionOptions {
         runtime_library: installed.runtime_library,
+        detector_family: installed.detector_family,
         detector: installed.detector,
         embedder,
         embedder_contract,

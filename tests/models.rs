@@ -10,7 +10,7 @@ use crate::support::{self, installed};
 fn offline_options() -> SetupOptions {
     let shared_dir = support::shared().map(|dir| dir.join("models"));
     let models_dir = std::env::var_os("TROMBI_MODELS").map(Into::into);
-    SetupOptions { models_dir, data_dir: support::installed::data_dir(), shared_dir, offline: true }
+    SetupOptions { models_dir, shared_dir, offline: true, ..SetupOptions::new(support::installed::data_dir()) }
 }
 
 #[test]

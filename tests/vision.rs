@@ -6,8 +6,9 @@ use std::time::Instant;
 use trombi::vision::align::{align, fit};
 use trombi::vision::network::Runtime;
 use trombi::vision::{
-    AlignedFace, BoxPx, ChannelOrder, DecodeLimits, DetectOptions, Detection, Detector, Embedder, EmbedderContract,
-    Image, Landmarks, ModelId, NetworkFile, Picture, PointPx, Precision, Vision, VisionError, VisionOptions, Window,
+    AlignedFace, Alignment, BoxPx, ChannelOrder, DecodeLimits, DetectOptions, Detection, Detector, DetectorFamily,
+    Embedder, EmbedderContract, Image, Landmarks, ModelId, NetworkFile, Picture, PointPx, Precision, Vision,
+    VisionError, VisionOptions, Window,
 };
 
 use crate::support::{installed, shared, skipped};
@@ -41,6 +42,7 @@ impl Bench {
 
     fn options(&self, pack: &Pack) -> VisionOptions {
         VisionOptions {
+            detector_family: DetectorFamily::default(),
             runtime_library: self.library.clone(),
             detector: self.yunet(),
             embedder: pack.file(&self.shared),
@@ -113,6 +115,8 @@ impl Pack {
             model_id: ModelId::new(self.model_id),
             input_px: self.input_px,
             channels: self.channels,
+            range: [0.0, 255.0],
+            alignment: Alignment::default(),
             reference_px: points(&self.outputs(shared)[self.points]),
             dimensions: self.dimensions,
         }

@@ -1,5 +1,7 @@
 //! `trombi collections`: create, list, describe, delete.
 
+mod migrate;
+
 use clap::{Args, Subcommand};
 
 use super::failure::{Ending, Failure, Outcome};
@@ -7,6 +9,7 @@ use super::house::{ask, expect_response};
 use super::index::journal;
 use super::{Global, house, output};
 use crate::gallery::CollectionId;
+pub(super) use crate::models::date::utc as date;
 use crate::operations::{
     Request, Response, Service, create_collection, delete_collection, describe_collection, list_collections,
 };
@@ -35,6 +38,8 @@ enum Action {
         #[arg(value_parser = collection_id)]
         collection: CollectionId,
     },
+    /// Embed a collection's faces again, with the network in use, from the pictures they came from
+    Migrate(migrate::Arguments),
     /// Delete a collection with its faces and users, for good
     Delete {
         #[arg(value_parser = collection_id)]
@@ -59,6 +64,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         Action::Create { collection, tags } => create(global, &service, collection, tags)?,
         Action::List => list(global, &service)?,
         Action::Describe { collection } => describe(global, &service, collection)?,
+        Action::Migrate(arguments) => return migrate::run(global, &service, arguments),
         Action::Delete { collection } => delete(global, &service, collection)?,
     }
     Ok(Ending::Done)
@@ -138,6 +144,11 @@ fn describe(global: &Global, service: &Service, id: &CollectionId) -> Result<(),
     ])
 }
 
+/// The number of a described model version, without what it says of the pack.
+fn model_number(described: &str) -> String {
+    described.split(' ').next().unwrap_or_default().to_owned()
+}
+
 fn delete(global: &Global, service: &Service, id: &CollectionId) -> Result<(), Failure> {
     let input = delete_collection::Input { collection_id: id.clone() };
     let response = ask(service, Request::DeleteCollection(input))?;
@@ -148,43 +159,9 @@ fn delete(global: &Global, service: &Service, id: &CollectionId) -> Result<(), F
     output::line(&format!("deleted {id}"))
 }
 
-/// Date and time of day in UTC, as RFC 3339 to the second.
-pub(super) fn date(ms: i64) -> String {
-    let seconds = ms.div_euclid(1000);
-    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil_from_days(day);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Gregorian year, month and day of a count of days since 1970-01-01.
-///
-/// Years are counted from March so that the leap day ends them, in eras of 400 years (146,097 days).
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    // 719,468 days lie between 0000-03-01 and 1970-01-01.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
-    let year_of_era = (day_of_era - leap_days) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_follow_the_calendar() {
-        assert_eq!(date(0), "1970-01-01T00:00:00Z");
-        assert_eq!(date(951_782_399_000), "2000-02-28T23:59:59Z");
-        assert_eq!(date(951_782_400_000), "2000-02-29T00:00:00Z");
-        assert_eq!(date(1_709_251_200_123), "2024-03-01T00:00:00Z");
-        assert_eq!(date(-1_000), "1969-12-31T23:59:59Z");
-    }
 
     #[test]
     fn a_tag_needs_an_equals_sign() {

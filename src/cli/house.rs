@@ -45,7 +45,14 @@ pub(super) fn setup_options(global: &Global) -> Result<SetupOptions, Failure> {
         data_dir: data_dir(global)?,
         shared_dir: models::shared_dir(),
         offline: global.offline,
+        pack: global.pack.clone(),
+        accepted_licences: global.accept_licence.clone(),
     })
+}
+
+/// The program's catalogue with the networks of the user's own.
+pub(super) fn catalogue(global: &Global) -> Result<Catalogue, Failure> {
+    Ok(Catalogue::of(&data_dir(global)?)?)
 }
 
 pub(super) fn install(global: &Global) -> Result<Installed, Failure> {
@@ -55,7 +62,13 @@ pub(super) fn install(global: &Global) -> Result<Installed, Failure> {
 /// As [`install`], with a line on stderr for every file: what, from where, which checksum.
 pub(super) fn install_aloud(global: &Global, thoroughness: Thoroughness) -> Result<Installed, Failure> {
     let tell = |event: &Event| output::note(global, &event.to_string());
-    Ok(models::install_from(&Catalogue::embedded()?, &setup_options(global)?, thoroughness, &tell)?)
+    Ok(models::install_from(&catalogue(global)?, &setup_options(global)?, thoroughness, &tell)?)
+}
+
+/// Makes `pack` what later starts use.
+pub(super) fn choose_aloud(global: &Global, pack: &str) -> Result<Installed, Failure> {
+    let tell = |event: &Event| output::note(global, &event.to_string());
+    Ok(models::choose(&catalogue(global)?, &setup_options(global)?, pack, &tell)?)
 }
 
 /// The service over opened parts; `region` is that of its ARNs.
@@ -66,7 +79,11 @@ pub(super) fn service(
     installed: &Installed,
     region: Option<&str>,
 ) -> Result<Service, Failure> {
-    let mut settings = Settings { model_version: installed.model_version.clone(), ..Settings::default() };
+    let mut settings = Settings {
+        model_version: installed.model_version.clone(),
+        model_licence: format!("pack {}: {}", installed.pack, installed.licence),
+        ..Settings::default()
+    };
     if let Some(region) = region {
         region.clone_into(&mut settings.region);
     }

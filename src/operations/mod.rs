@@ -17,6 +17,7 @@ pub mod list_collections;
 pub mod list_faces;
 pub mod list_tags_for_resource;
 pub mod list_users;
+pub mod migrate_collection;
 pub mod search_faces;
 pub mod search_faces_by_image;
 pub mod search_users;
@@ -29,6 +30,7 @@ mod arn;
 mod derive;
 mod eyes;
 mod find;
+mod import_embeddings;
 mod limits;
 mod pages;
 mod picture;
@@ -254,11 +256,18 @@ pub struct Settings {
     pub account_id: String,
     /// The wire's `FaceModelVersion` of new collections, `[0-9.]+`: `models::Installed::model_version`.
     pub model_version: String,
+    /// The pack in use with its licence, for people; empty to say nothing.
+    pub model_licence: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned(), model_version: "1.0".to_owned() }
+        Self {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            model_version: "1.0".to_owned(),
+            model_licence: String::new(),
+        }
     }
 }
 
@@ -338,12 +347,12 @@ impl Service {
         }
     }
 
-    fn record(
+    fn record<T>(
         &self,
         operation: &'static str,
         collection: Option<&CollectionId>,
         started: Instant,
-        answer: &Result<Response, OperationError>,
+        answer: &Result<T, OperationError>,
     ) {
         let outcome = match answer {
             Ok(_) => Outcome::Done,

@@ -67,6 +67,7 @@ pub(super) fn detail(scene: &Scene, face: &Face) -> FaceDetail {
         },
         confidence: (face.detection.confidence * 100.0).clamp(0.0, 100.0),
         landmarks_ratio: Landmarks::from_points(face.detection.landmarks.points().map(ratio)),
+        mouth_seen: face.detection.eye_corners.is_none(),
         pose: face.pose,
         quality: face.quality,
     }
@@ -80,7 +81,7 @@ fn too_large() -> OperationError {
     OperationError::ImageTooLarge("Image size is too large.".to_owned())
 }
 
-fn vision_error(error: VisionError) -> OperationError {
+pub(super) fn vision_error(error: VisionError) -> OperationError {
     match error {
         VisionError::Decode(DecodeError::Format(_)) => {
             OperationError::InvalidImageFormat("Request has invalid image format".to_owned())

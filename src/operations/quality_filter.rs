@@ -100,6 +100,7 @@ mod tests {
                 box_px: BoxPx { left: 0.0, top: 0.0, width: side, height: 2.0 * side },
                 landmarks: landmarks(),
                 // A hair more: a hundredth of a percent is not to the last bit.
+                eye_corners: None,
                 confidence: bar.confidence_min / 100.0 + 1e-6,
             },
             pose: Pose { yaw_deg: -bar.yaw_deg_max, pitch_deg: bar.pitch_deg_max, ..Pose::default() },

@@ -76,8 +76,9 @@ impl Shelf {
             return Ok(());
         }
         Err(OperationError::InvalidParameter(format!(
-            "collection `{}` holds faces of model `{}`, this server runs `{model}`: index its pictures into a new collection",
-            self.id, self.model_id
+            "collection `{id}` holds faces of model `{own}`, this server runs `{model}`: start it with the pack that the collection belongs to, or embed its pictures again with `trombi collections migrate {id} PATH`",
+            id = self.id,
+            own = self.model_id
         )))
     }
 

@@ -33,6 +33,7 @@ impl Eyes for MadeUp {
             detection: Detection {
                 box_px: BoxPx { left: 0.0, top: 0.0, width: 200.0 - place as f32, height: 200.0 - place as f32 },
                 landmarks: landmarks(),
+                eye_corners: None,
                 confidence: 0.99,
             },
             pose: Pose::default(),
@@ -476,7 +477,10 @@ fn a_collection_of_another_model_is_refused_and_says_what_to_do() {
     });
     for request in [index, search] {
         let Err(OperationError::InvalidParameter(text)) = house.ask(request) else { panic!() };
-        assert!(text.contains("`made-up`") && text.contains("`another`") && text.contains("new collection"), "{text}");
+        assert!(
+            text.contains("`made-up`") && text.contains("`another`") && text.contains("collections migrate staff"),
+            "{text}"
+        );
     }
 }
 
@@ -491,4 +495,92 @@ fn a_revoked_key_has_no_secret() {
     assert_eq!(service.secret_of(&good.id).unwrap(), Some(good.secret));
     assert_eq!(service.secret_of(&revoked.id).unwrap(), None);
     assert_eq!(service.secret_of("TRMBUNKNOWN").unwrap(), None);
+}
+
+/// Eyes of another network over the same store.
+fn open_newer(dir: &Path, model: &str) -> Service {
+    let store = Store::open(dir).unwrap();
+    let buckets = Buckets::open(BucketSource::Folder(dir.join("buckets"))).unwrap();
+    let settings = Settings { model_version: "2.0".to_owned(), ..Settings::default() };
+    Service::new(Box::new(MadeUp(ModelId::new(model))), store, buckets, settings).unwrap()
+}
+
+#[test]
+fn migrated_faces_keep_their_names_and_the_old_collection_serves_until_the_exchange() {
+    let House { service, dir } = house();
+    let first = House { service, dir };
+    first.index(&[1, 2], Some("pair"), None);
+    first.index(&[3], Some("one"), None);
+    let request = || {
+        let (collection_id, face_ids) = (staff(), Vec::new());
+        Request::ListFaces(list_faces::Input { collection_id, next_token: None, limit: None, user_id: None, face_ids })
+    };
+    let listed = |house: &House| match house.ask(request()).unwrap() {
+        Response::ListFaces(output) => output.faces,
+        _ => panic!(),
+    };
+    let old = listed(&first);
+    let House { service, dir } = first;
+    drop(service);
+    let house = House { service: open_newer(dir.path(), "another"), dir };
+    let (new, kept) = (CollectionId::parse("staff.new").unwrap(), CollectionId::parse("staff.old").unwrap());
+    let input = create_collection::Input { collection_id: new.clone(), tags: Tags::new() };
+    house.ask(Request::CreateCollection(input)).unwrap();
+    let migrate = |picture: &[u8]| house.service.migrate_picture(&Principal::Local, &new, picture, &old).unwrap();
+    // Both faces of this picture lie over one another in these eyes: each finds the one that agrees best.
+    assert_eq!(migrate(&[1, 2]), 2);
+    // Again is no second enrolment, and a picture that nobody was enrolled from is none.
+    assert_eq!(migrate(&[3]), 1);
+    assert_eq!(migrate(&[3]), 1);
+    assert_eq!(migrate(&[9]), 0);
+    // Refused while the model differs.
+    let wrong = house.service.migrate_picture(&Principal::Local, &staff(), &[3], &old).unwrap_err();
+    assert!(matches!(wrong, OperationError::InvalidParameter(_)), "{wrong}");
+    assert_eq!(listed(&house).len(), 3);
+    assert_eq!(listed(&house)[0].model_version, "1.0");
+
+    house.service.exchange_collections(&Principal::Local, &staff(), &new, &kept).unwrap();
+    let after = listed(&house);
+    assert_eq!(after.len(), 3);
+    assert!(after.iter().all(|face| face.model_version == "2.0"));
+    let mut names: Vec<_> = after.iter().filter_map(|face| face.external_image_id.clone()).collect();
+    names.sort_by_key(ToString::to_string);
+    assert_eq!(names.iter().map(ToString::to_string).collect::<Vec<_>>(), ["one", "pair", "pair"]);
+    let taken = house.service.exchange_collections(&Principal::Local, &staff(), &kept, &kept).unwrap_err();
+    assert!(matches!(taken, OperationError::CollectionExists(_)), "{taken}");
+
+    // The names are on disk.
+    let House { service, dir } = house;
+    drop(service);
+    let again = House { service: open_newer(dir.path(), "another"), dir };
+    assert_eq!(listed(&again), after);
+    assert!(again.service.shelf(&kept).is_ok() && again.service.shelf(&new).is_err());
+}
+
+#[test]
+fn imported_embeddings_are_searched_like_others_and_only_in_their_network() {
+    let house = house();
+    let embedding = |model: &str, person: usize| {
+        let mut raw = [0.0; 256];
+        raw[person] = 1.4;
+        Embedding::normalised(ModelId::new(model), &raw).unwrap()
+    };
+    let name = ExternalImageId::parse("Ada").unwrap();
+    let import = |faces| house.service.import_embeddings(&Principal::Local, &staff(), faces);
+    let faces = vec![(Some(name.clone()), embedding("made-up", 7)), (None, embedding("made-up", 8))];
+    assert_eq!(import(faces.clone()).unwrap(), 2);
+    // The same again saves no second face.
+    import(faces).unwrap();
+    assert_eq!(house.service.face_count(), 2);
+    let input = search_faces_by_image::Input {
+        collection_id: staff(),
+        image: ImageSource::Bytes(vec![7]),
+        threshold: None,
+        faces_max: None,
+        quality_filter: QualityFilter::None,
+    };
+    let Response::SearchFacesByImage(found) = house.ask(Request::SearchFacesByImage(input)).unwrap() else { panic!() };
+    assert_eq!(found.matches[0].face.external_image_id, Some(name));
+    let error = import(vec![(None, embedding("another", 1))]).unwrap_err();
+    assert!(matches!(error, OperationError::InvalidParameter(_)), "{error}");
 }

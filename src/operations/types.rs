@@ -67,6 +67,8 @@ pub struct FaceDetail {
     pub confidence: f32,
     /// Five points as ratios (x over width, y over height); sides are the subject's.
     pub landmarks_ratio: Landmarks,
+    /// Whether the corners of the mouth were seen, or are only where a mean face has them.
+    pub mouth_seen: bool,
     /// Degrees.
     pub pose: Pose,
     /// 0 to 100.

@@ -97,6 +97,27 @@ impl Store {
         Ok(())
     }
 
+    /// Gives collections other names, one after the other in one transaction: `(from, to)`.
+    ///
+    /// # Errors
+    /// `Missing`; `Exists` when a name is taken at that point.
+    pub fn rename_collections(&self, renames: &[(CollectionId, CollectionId)]) -> Result<(), StoreError> {
+        self.write(|sql| {
+            for (from, to) in renames {
+                let mut entry = find(sql, from)?;
+                match find(sql, to) {
+                    Err(StoreError::Missing) => {}
+                    Ok(_) => return Err(StoreError::Exists),
+                    Err(other) => return Err(other),
+                }
+                to.as_str().clone_into(&mut entry.name);
+                sql.execute("UPDATE collections SET name = ?2 WHERE id = ?1", params![entry.key, entry.name])?;
+                entry.save(sql)?; // with the checksum, which covers the name
+            }
+            Ok(())
+        })
+    }
+
     /// A collection's tags.
     ///
     /// # Errors

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
+use super::EmbedderContract;
+use super::chip;
 use super::decode::Window;
-use super::detect::Landmarks;
+use super::detect::{Detection, Landmarks};
 use super::geometry::{BoxPx, PointPx, Similarity};
 use super::image::Image;
 use super::resize::shrink;
 
-/// Largest side of an aligned face, pixels; no embedder here wants more than 128.
+/// Largest side of an aligned face, pixels; no embedder here wants more than 150.
 pub const SIDE_PX_MAX: u32 = 1024;
 
 /// A face warped onto the embedder's reference points, RGB, `side x side x 3` bytes.
@@ -34,6 +36,67 @@ impl AlignedFace {
     }
 }
 
+/// Which points a face is aligned by, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Alignment {
+    /// Eyes, nose and corners of the mouth, by [`align`].
+    #[default]
+    Landmarks,
+    /// dlib's eye corners and base of the nose, by its own [`chip`].
+    EyeCorners,
+}
+
+impl Alignment {
+    /// The points of a face that are brought onto the reference points, in their order; `None` when the detector does
+    /// not find them.
+    fn points(self, face: &Detection) -> Option<[PointPx; 5]> {
+        match self {
+            Self::Landmarks => Some(face.landmarks.points()),
+            Self::EyeCorners => face.eye_corners,
+        }
+    }
+}
+
+/// What aligning `face` for `contract` takes of the picture: pixels of the picture for one of the aligned face, and the
+/// part that is reached.
+///
+/// # Errors
+/// `Degenerate`; `Points` when the detector does not find the points that the contract wants.
+pub fn reach(face: &Detection, contract: &EmbedderContract) -> Result<(f64, BoxPx), AlignError> {
+    let points = contract.alignment.points(face).ok_or(AlignError::Points)?;
+    let points = Landmarks::from_points(points);
+    let step = fit(&points, &contract.reference_px)?.inverse().scale();
+    Ok((step, footprint(&points, &contract.reference_px, contract.input_px)?))
+}
+
+/// Aligns `face` as `contract` wants it.
+///
+/// # Errors
+/// As [`reach`], and `Side`.
+pub fn align_for(window: &Window, face: &Detection, contract: &EmbedderContract) -> Result<AlignedFace, AlignError> {
+    let points = contract.alignment.points(face).ok_or(AlignError::Points)?;
+    match contract.alignment {
+        Alignment::Landmarks => {
+            align(window, &Landmarks::from_points(points), &contract.reference_px, contract.input_px)
+        }
+        Alignment::EyeCorners => chip_of(window, &points),
+    }
+}
+
+/// The chip that dlib's embedder takes, of the face with these points (pixels of the upright picture, of which
+/// `window` is a part).
+///
+/// # Errors
+/// `Degenerate`.
+#[expect(clippy::cast_possible_truncation, reason = "pixel coordinates; f32 holds them to a fraction")]
+pub fn chip_of(window: &Window, points: &[PointPx; 5]) -> Result<AlignedFace, AlignError> {
+    let scale = f64::from(window.scale.max(1));
+    let local = |x: f32, start: i32| ((f64::from(x) + 0.5 - f64::from(start)) / scale - 0.5) as f32;
+    let points = points.map(|p| PointPx { x: local(p.x, window.left_px), y: local(p.y, window.top_px) });
+    let rgb = chip::chip(&window.image, &points).ok_or(AlignError::Degenerate)?;
+    Ok(AlignedFace { side_px: chip::SIDE_PX, rgb })
+}
+
 /// Why a face cannot be aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +104,9 @@ pub enum AlignError {
     /// The landmarks nearly coincide, are not finite, or would make a face of no size.
     #[error("the five landmarks nearly coincide, no alignment follows from them")]
     Degenerate,
+    /// The detector does not find the points that the embedder is aligned by.
+    #[error("the detector does not find the points that the embedder is aligned by")]
+    Points,
     /// The side is 0 or over [`SIDE_PX_MAX`].
     #[error("side of `{0}` pixels, expected 1 to {SIDE_PX_MAX}")]
     Side(u32),

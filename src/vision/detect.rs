@@ -74,6 +74,10 @@ pub struct Detection {
     pub box_px: BoxPx,
     /// Five points.
     pub landmarks: Landmarks,
+    /// dlib's own five points, where its shape predictor found the face: outer and inner corner of the subject's left
+    /// eye, outer and inner corner of the right eye, base of the nose. The mouth in `landmarks` is not seen then, only
+    /// where a mean face has it.
+    pub eye_corners: Option<[PointPx; 5]>,
     /// The detector's confidence, 0 to 1.
     pub confidence: f32,
 }
@@ -86,12 +90,13 @@ impl Detection {
     pub fn moved(&self, (sx, sy): (f64, f64), (left, top): (f64, f64)) -> Self {
         let x = |x: f32| ((f64::from(x) + 0.5) * sx + left - 0.5) as f32;
         let y = |y: f32| ((f64::from(y) + 0.5) * sy + top - 0.5) as f32;
-        let points = self.landmarks.points().map(|point| PointPx { x: x(point.x), y: y(point.y) });
+        let moved = |point: PointPx| PointPx { x: x(point.x), y: y(point.y) };
         let BoxPx { left, top, width, height } = self.box_px;
         let (width, height) = (f64::from(width) * sx, f64::from(height) * sy);
         Self {
             box_px: BoxPx { left: x(left), top: y(top), width: width as f32, height: height as f32 },
-            landmarks: Landmarks::from_points(points),
+            landmarks: Landmarks::from_points(self.landmarks.points().map(moved)),
+            eye_corners: self.eye_corners.map(|points| points.map(moved)),
             confidence: self.confidence,
         }
     }
@@ -126,9 +131,9 @@ pub struct Detector {
 type Slot = Arc<Mutex<Option<Arc<Compiled>>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Canvas {
-    width_px: u32,
-    height_px: u32,
+pub(super) struct Canvas {
+    pub(super) width_px: u32,
+    pub(super) height_px: u32,
 }
 
 struct Compiled {
@@ -226,7 +231,7 @@ fn ratio(a: u32, b: u32) -> f64 {
 }
 
 /// Sizes at which a picture is looked at. An unscaled level equals the picture's own size.
-fn levels(width_px: u32, height_px: u32) -> Vec<(u32, u32)> {
+pub(super) fn levels(width_px: u32, height_px: u32) -> Vec<(u32, u32)> {
     let long = width_px.max(height_px);
     if long <= SINGLE_LEVEL_PX {
         return vec![(width_px, height_px)];
@@ -249,7 +254,7 @@ fn fitted(width_px: u32, height_px: u32, long_px: u32) -> (u32, u32) {
 
 /// The smallest canvas of the fixed set that holds a level: square when small, else 16:9, 4:3 or square, lying
 /// or standing. All sides are multiples of 32.
-fn canvas(width_px: u32, height_px: u32) -> Canvas {
+pub(super) fn canvas(width_px: u32, height_px: u32) -> Canvas {
     let (long, short) = (width_px.max(height_px), width_px.min(height_px));
     let long_px = CANVAS_LONG_PX.into_iter().find(|&side| side >= long).unwrap_or(FINE_PX);
     let short_px = if long_px <= SINGLE_LEVEL_PX {
@@ -329,7 +334,7 @@ fn candidates(outputs: &[&[f32]], head: &Head, stride: u16, canvas: Canvas, opti
             let at = Cell { column: small(cell % columns), row: small(cell / columns), stride: f32::from(stride) };
             let box_px = at.box_px(&outputs[head.bbox][cell * 4..][..4]);
             let landmarks = at.landmarks(&outputs[head.kps][cell * 10..][..10]);
-            Detection { box_px, landmarks, confidence: product.sqrt() }
+            Detection { box_px, landmarks, eye_corners: None, confidence: product.sqrt() }
         })
         .filter(is_finite)
         .collect()
@@ -391,7 +396,7 @@ mod tests {
     fn face(left: f32, side: f32, confidence: f32) -> Detection {
         let at = PointPx { x: left, y: 0.0 };
         let box_px = BoxPx { left, top: 0.0, width: side, height: side };
-        Detection { box_px, landmarks: Landmarks::from_points([at; 5]), confidence }
+        Detection { box_px, landmarks: Landmarks::from_points([at; 5]), eye_corners: None, confidence }
     }
 
     #[test]

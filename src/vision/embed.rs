@@ -222,7 +222,7 @@ impl Embedder {
         network: &Network,
         faces: &[&AlignedFace; N],
     ) -> Result<[Embedding; N], NetworkError> {
-        let EmbedderContract { model_id, input_px, channels, dimensions, .. } = &self.contract;
+        let EmbedderContract { model_id, input_px, channels, range, dimensions, .. } = &self.contract;
         if let Some(face) = faces.iter().find(|face| face.side_px() != *input_px) {
             let side_px = face.side_px();
             return Err(NetworkError(format!(
@@ -232,7 +232,7 @@ impl Embedder {
         let embeddings: Option<Vec<_>> = network.infer(
             |input| {
                 for (face, planes) in faces.iter().zip(input.chunks_exact_mut(input.len() / N)) {
-                    fill_planes(face.rgb(), *channels, planes);
+                    fill_planes(face.rgb(), *channels, *range, planes);
                 }
             },
             |outputs| {
@@ -276,8 +276,9 @@ fn compiled(
     Ok(network)
 }
 
-/// RGB bytes to three planes of 0..255 in the network's channel order.
-fn fill_planes(rgb: &[u8], channels: ChannelOrder, input: &mut [f32]) {
+/// RGB bytes to three planes in the network's range and channel order.
+fn fill_planes(rgb: &[u8], channels: ChannelOrder, [low, high]: [f32; 2], input: &mut [f32]) {
+    let step = (high - low) / 255.0;
     let order = match channels {
         ChannelOrder::Rgb => [0, 1, 2],
         ChannelOrder::Bgr => [2, 1, 0],
@@ -285,7 +286,7 @@ fn fill_planes(rgb: &[u8], channels: ChannelOrder, input: &mut [f32]) {
     // HWC -> CHW
     for (plane, channel) in input.chunks_exact_mut(rgb.len() / 3).zip(order) {
         for (value, pixel) in plane.iter_mut().zip(rgb.chunks_exact(3)) {
-            *value = f32::from(pixel[channel]);
+            *value = f32::from(pixel[channel]) * step + low;
         }
     }
 }
@@ -298,10 +299,12 @@ mod tests {
     #[test]
     fn planes_follow_the_channel_order() {
         let mut input = [0.0; 6];
-        fill_planes(&[1, 2, 3, 4, 5, 6], ChannelOrder::Bgr, &mut input);
+        fill_planes(&[1, 2, 3, 4, 5, 6], ChannelOrder::Bgr, [0.0, 255.0], &mut input);
         assert_eq!(input, [3.0, 6.0, 2.0, 5.0, 1.0, 4.0]);
-        fill_planes(&[1, 2, 3, 4, 5, 6], ChannelOrder::Rgb, &mut input);
+        fill_planes(&[1, 2, 3, 4, 5, 6], ChannelOrder::Rgb, [0.0, 255.0], &mut input);
         assert_eq!(input, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        fill_planes(&[0, 255, 255, 0, 0, 0], ChannelOrder::Rgb, [-1.0, 1.0], &mut input);
+        assert_eq!(input, [-1.0, -1.0, 1.0, -1.0, 1.0, -1.0]);
     }
 
     #[test]

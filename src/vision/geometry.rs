@@ -62,6 +62,14 @@ impl Similarity {
     /// mean), or the best scale is nearly zero.
     #[must_use]
     pub fn least_squares<const N: usize>(from: &[PointPx; N], to: &[PointPx; N]) -> Option<Self> {
+        Self::least_squares_of(from, to)
+    }
+
+    /// As [`Similarity::least_squares`], for any number of points; the longer slice's rest is left out.
+    #[must_use]
+    pub fn least_squares_of(from: &[PointPx], to: &[PointPx]) -> Option<Self> {
+        let count = from.len().min(to.len());
+        let (from, to) = (&from[..count], &to[..count]);
         let (from_mean, to_mean) = (mean(from)?, mean(to)?);
         let (mut spread, mut dot, mut cross) = (0.0, 0.0, 0.0);
         for (p, q) in from.iter().zip(to) {

@@ -4,15 +4,20 @@
 //! collections, disk layout or where weights come from. Same input, same output.
 
 pub mod align;
+pub mod anchors;
+pub mod chip;
 pub mod decode;
 pub mod detect;
 pub mod embed;
+pub mod finder;
 pub mod geometry;
 pub mod image;
+pub mod mmod;
 pub mod network;
 pub mod pose;
 pub mod quality;
 pub mod resize;
+pub mod shape;
 
 mod dot;
 mod seats;
@@ -22,11 +27,12 @@ use std::sync::Arc;
 
 use seats::{Seats, Turn};
 
-pub use align::AlignedFace;
+pub use align::{AlignedFace, Alignment};
 pub use decode::{DecodeError, DecodeLimits, Picture, Region, Window};
 pub use detect::{DetectOptions, Detection, Detector, Landmarks};
 pub(crate) use dot::cosines;
 pub use embed::{Embedder, Embedding, ModelId};
+pub use finder::{DetectorFamily, Finder};
 pub use geometry::{BoxPx, PointPx};
 pub use image::Image;
 pub use network::{NetworkError, Runtime};
@@ -73,7 +79,12 @@ pub struct EmbedderContract {
     pub input_px: u32,
     /// Channel order of the network's input; our pixels are RGB everywhere else.
     pub channels: ChannelOrder,
-    /// The five points in input pixels: the picture's left eye, right eye, nose, left and right mouth corner.
+    /// What the bytes 0 and 255 become at the network's input; straight between.
+    pub range: [f32; 2],
+    /// Which points are brought onto the reference points.
+    pub alignment: Alignment,
+    /// The five points in input pixels, in the order of the alignment: for landmarks the picture's left eye, right eye,
+    /// nose, left and right mouth corner.
     pub reference_px: [PointPx; 5],
     /// Length of the output vector.
     pub dimensions: usize,
@@ -103,8 +114,10 @@ pub enum Precision {
 pub struct VisionOptions {
     /// The inference runtime's C library (`libopenvino_c.so...`), opened by path.
     pub runtime_library: PathBuf,
-    /// YuNet.
+    /// The network that finds faces.
     pub detector: NetworkFile,
+    /// How its outputs become faces.
+    pub detector_family: DetectorFamily,
     /// The embedding network.
     pub embedder: NetworkFile,
     /// How the embedder wants its input.
@@ -152,7 +165,7 @@ pub struct Vision {
 
 /// What the work in a seat needs.
 struct Networks {
-    detector: Detector,
+    finder: Finder,
     embedder: Embedder,
     limits: DecodeLimits,
 }
@@ -166,10 +179,10 @@ impl Vision {
     pub fn open(options: &VisionOptions) -> Result<Self, VisionError> {
         let seats = Seats::new(seat_count(options.seats), options.queue_max);
         let runtime = Runtime::load(&options.runtime_library, options.precision)?;
-        let detector = Detector::open(&runtime, &options.detector, seats.count())?;
+        let finder = Finder::open(&runtime, &options.detector, &options.detector_family, seats.count())?;
         let contract = options.embedder_contract.clone();
         let embedder = Embedder::open(&runtime, &options.embedder, contract, seats.count())?;
-        Ok(Self { seats, networks: Arc::new(Networks { detector, embedder, limits: options.limits }) })
+        Ok(Self { seats, networks: Arc::new(Networks { finder, embedder, limits: options.limits }) })
     }
 
     /// The embedder's id.
@@ -178,8 +191,8 @@ impl Vision {
     }
 
     /// The detector alone, for callers that keep to their own number of threads.
-    pub fn detector(&self) -> &Detector {
-        &self.networks.detector
+    pub fn detector(&self) -> &Finder {
+        &self.networks.finder
     }
 
     /// The embedder alone, for callers that keep to their own number of threads.
@@ -236,7 +249,7 @@ impl Networks {
         let mut picture = Picture::open(bytes, &self.limits)?;
         let long_px = picture.width_px().max(picture.height_px());
         let overview = picture.overview(if long_px > detect::FINE_PX { OVERVIEW_PX } else { long_px })?;
-        let found = self.detector.detect(&overview.image, &DetectOptions::default())?;
+        let found = self.finder.detect(&overview.image, &DetectOptions::default())?;
         let found: Vec<_> = found.iter().map(|face| in_picture(face, &overview)).collect();
         let aligned = self.align_all(&mut picture, &overview, &found)?;
         let faces = found.into_iter().zip(aligned).map(|(detection, aligned)| face(detection, aligned)).collect();
@@ -271,16 +284,13 @@ impl Networks {
     }
 
     fn align(&self, window: &Window, face: &Detection) -> Option<AlignedFace> {
-        let contract = self.embedder.contract();
-        align::align(window, &face.landmarks, &contract.reference_px, contract.input_px).ok()
+        align::align_for(window, face, self.embedder.contract()).ok()
     }
 
     /// Picture pixels for one of the aligned face, and the region to ask for: a pixel or more for each suffices.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at full resolution")]
     fn region(&self, face: &Detection) -> Option<(f64, Region)> {
-        let contract = self.embedder.contract();
-        let step = align::fit(&face.landmarks, &contract.reference_px).ok()?.inverse().scale();
-        let box_px = align::footprint(&face.landmarks, &contract.reference_px, contract.input_px).ok()?;
+        let (step, box_px) = align::reach(face, self.embedder.contract()).ok()?;
         let long = f64::from(box_px.width.max(box_px.height));
         Some((step, Region { box_px, long_side_px_enough: (long / step).ceil() as u32 }))
     }

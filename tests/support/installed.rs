@@ -19,7 +19,7 @@ pub fn installed() -> Installed {
         .get_or_init(|| {
             let shared_dir = super::shared().map(|dir| dir.join("models"));
             let models_dir = std::env::var_os("TROMBI_MODELS").map(PathBuf::from);
-            let options = SetupOptions { models_dir, data_dir: data_dir(), shared_dir, offline: false };
+            let options = SetupOptions { models_dir, shared_dir, ..SetupOptions::new(data_dir()) };
             models::install(&options).unwrap_or_else(|error| panic!("cannot set up for the tests: {error}"))
         })
         .clone()

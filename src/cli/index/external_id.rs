@@ -31,7 +31,7 @@ impl ExternalIdFrom {
 }
 
 /// `name` with `_` for every character that an id may not have, cut to the longest id.
-fn fit(name: &str) -> String {
+pub(in crate::cli) fn fit(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-:".contains(c);
     name.chars().map(|c| if allowed(c) { c } else { '_' }).take(ExternalImageId::LENGTH_MAX).collect()
 }

@@ -4,10 +4,10 @@
 //! queue to as many workers as there are seats. A worker journals a picture after the service answered for
 //! it, so that an interruption at any moment costs at most the pictures in flight.
 
-mod external_id;
+pub(super) mod external_id;
 pub(super) mod journal;
 mod tally;
-mod walk;
+pub(super) mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

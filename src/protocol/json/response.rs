@@ -122,7 +122,7 @@ struct Quality {
 #[serde(rename_all = "PascalCase")]
 struct Detail {
     bounding_box: BoundingBox,
-    landmarks: [Landmark; 5],
+    landmarks: Vec<Landmark>,
     pose: Pose,
     quality: Quality,
     confidence: f64,
@@ -472,16 +472,16 @@ fn bounding_box(ratio: &BoxRatio) -> BoundingBox {
 fn face_detail(detail: &FaceDetail) -> Detail {
     let points = &detail.landmarks_ratio;
     let landmark = |kind, point: crate::vision::PointPx| Landmark { kind, x: wide(point.x), y: wide(point.y) };
+    // Sides: the subject's inside, the picture's on the wire.
+    let mut landmarks = vec![landmark("eyeLeft", points.right_eye), landmark("eyeRight", points.left_eye)];
+    if detail.mouth_seen {
+        landmarks.push(landmark("mouthLeft", points.mouth_right));
+        landmarks.push(landmark("mouthRight", points.mouth_left));
+    }
+    landmarks.push(landmark("nose", points.nose));
     Detail {
         bounding_box: bounding_box(&detail.box_ratio),
-        // Sides: the subject's inside, the picture's on the wire.
-        landmarks: [
-            landmark("eyeLeft", points.right_eye),
-            landmark("eyeRight", points.left_eye),
-            landmark("mouthLeft", points.mouth_right),
-            landmark("mouthRight", points.mouth_left),
-            landmark("nose", points.nose),
-        ],
+        landmarks,
         pose: Pose {
             roll: wide(detail.pose.roll_deg),
             yaw: wide(detail.pose.yaw_deg),

@@ -391,6 +391,7 @@ fn detail() -> FaceDetail {
     FaceDetail {
         box_ratio: BoxRatio { left: 0.1, top: 0.2, width: 0.3, height: 0.4 },
         confidence: 99.5,
+        mouth_seen: true,
         landmarks_ratio: Landmarks {
             right_eye: at(0.25, 0.5),
             left_eye: at(0.75, 0.5),
