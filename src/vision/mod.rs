@@ -15,6 +15,7 @@ pub mod quality;
 pub mod resize;
 
 mod dot;
+mod instructions;
 mod seats;
 
 use std::path::PathBuf;
