@@ -115,13 +115,18 @@ impl Sink for Block<'_> {
     }
 }
 
-/// To area means, `across x down` of a block, at most `N` of them.
+/// To area means, `across x down` of a block, at most `N` of them, in fixed point.
 pub(super) struct Means<const N: usize> {
     across: usize,
     down: usize,
-    /// For each coefficient in zigzag order: what one unit of it adds to each mean, row by row.
-    weights: Box<[[f32; N]; 64]>,
+    /// For each coefficient in zigzag order: what one unit of it adds to each mean, row by row, times 2^`digits`. As
+    /// long as a power of two so that places beyond the 64 need no look: nothing is added there.
+    weights: Box<[[i16; N]; PLACES]>,
+    digits: u32,
 }
+
+/// Beyond all places that a [`Sink`] is given.
+const PLACES: usize = 128;
 
 impl<const N: usize> Means<N> {
     fn new(quantization: &[u8; 64], across: usize, down: usize) -> Self {
@@ -130,21 +135,29 @@ impl<const N: usize> Means<N> {
             let (u, v) = (usize::from(ZIGZAG[k]) % 8, usize::from(ZIGZAG[k]) / 8);
             columns[u][sample % across] * rows[v][sample / across] * f64::from(quantization[k])
         };
-        #[expect(clippy::cast_possible_truncation, reason = "weights for f32 arithmetic")]
-        let weights = from_fn(|k| from_fn(|sample| if sample < across * down { weight(k, sample) as f32 } else { 0.0 }));
-        Self { across, down, weights: Box::new(weights) }
+        let samples = across * down;
+        let weights: [[f64; N]; 64] =
+            from_fn(|k| from_fn(|sample| if sample < samples { weight(k, sample) } else { 0.0 }));
+        let largest = weights.as_flattened().iter().fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
+        // As many digits as 16 bits hold, and sums of real pictures in 32.
+        let digits = (0..=16).rev().find(|&digits| largest * f64::from(1 << digits) < 32_767.0).unwrap_or(0);
+        #[expect(clippy::cast_possible_truncation, reason = "the digits were chosen so that it fits")]
+        let fixed = |weight: f64| (weight * f64::from(1 << digits)).round() as i16;
+        let weights = from_fn(|k| weights.get(k).map_or([0; N], |weights| weights.map(fixed)));
+        Self { across, down, weights: Box::new(weights), digits }
     }
 
     /// The means of a block without coefficients: the middle of the range.
     #[inline(always)]
     pub(super) fn start(&self) -> Sums<'_, N> {
-        Sums { weights: &self.weights, means: [128.0; N] }
+        Sums { weights: &self.weights, means: [(128 << self.digits) + (1 << self.digits >> 1); N] }
     }
 
     /// Writes the samples of a block to `out`, rows `stride` apart.
     #[inline(always)]
     pub(super) fn finish(&self, sums: &Sums<'_, N>, out: &mut [u8], stride: usize) {
-        let samples = sums.means.map(sample);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+        let samples = sums.means.map(|sum| (sum >> self.digits).clamp(0, 255) as u8);
         match (self.across, self.down) {
             (4, 4) => write::<4, 4>(&samples, out, stride),
             (2, 2) => write::<2, 2>(&samples, out, stride),
@@ -168,18 +181,17 @@ impl<const N: usize> Means<N> {
 
 /// Area means of a block as its coefficients come in.
 pub(super) struct Sums<'a, const N: usize> {
-    weights: &'a [[f32; N]; 64],
-    means: [f32; N],
+    weights: &'a [[i16; N]; PLACES],
+    means: [i32; N],
 }
 
 impl<const N: usize> Sink for Sums<'_, N> {
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "fits in real pictures; wraps in hostile ones, as elsewhere")]
     fn take(&mut self, k: usize, value: i32) {
-        let Some(weights) = self.weights.get(k) else { return };
-        #[expect(clippy::cast_precision_loss, reason = "below 2^24 in every real picture")]
-        let value = value as f32;
+        let (weights, value) = (&self.weights[k % PLACES], value as i16);
         for n in 0..N {
-            self.means[n] += value * weights[n];
+            self.means[n] = self.means[n].wrapping_add(i32::from(value) * i32::from(weights[n]));
         }
     }
 }
@@ -207,17 +219,6 @@ fn cell_means(points: usize) -> [Vec<f64>; 8] {
 /// cos(odd * frequency * pi / period).
 fn cosine(odd: usize, frequency: usize, period: usize) -> f64 {
     ((odd * frequency) as f64 * PI / period as f64).cos()
-}
-
-/// Rounding and clamping to a byte.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the sum lies in 2^23 .. 2^23 + 255, whose low byte is the value")]
-fn sample(value: f32) -> u8 {
-    // Adding 2^23 rounds to the nearest integer and leaves it in the low bits; unlike a cast, this vectorises.
-    const INTEGERS: f32 = 8_388_608.0;
-    let value = if value > 0.0 { value } else { 0.0 };
-    let value = if value < 255.0 { value } else { 255.0 };
-    (value + INTEGERS).to_bits() as u8
 }
 
 /// Eight lanes that are transformed at once.
