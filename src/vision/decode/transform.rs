@@ -156,8 +156,7 @@ impl<const N: usize> Means<N> {
     /// Writes the samples of a block to `out`, rows `stride` apart.
     #[inline(always)]
     pub(super) fn finish(&self, sums: &Sums<'_, N>, out: &mut [u8], stride: usize) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
-        let samples = sums.means.map(|sum| (sum >> self.digits).clamp(0, 255) as u8);
+        let samples = sums.samples(self.digits);
         match (self.across, self.down) {
             (4, 4) => write::<4, 4>(&samples, out, stride),
             (2, 2) => write::<2, 2>(&samples, out, stride),
@@ -183,6 +182,19 @@ impl<const N: usize> Means<N> {
 pub(super) struct Sums<'a, const N: usize> {
     weights: &'a [[i16; N]; PLACES],
     means: [i32; N],
+}
+
+impl<const N: usize> Sums<'_, N> {
+    /// Without the digits, clamped to bytes.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+    fn samples(&self, digits: u32) -> [u8; N] {
+        let mut clamped = [0_i32; N];
+        for n in 0..N {
+            clamped[n] = (self.means[n] >> (digits & 31)).max(0).min(255);
+        }
+        clamped.map(|value| value as u8)
+    }
 }
 
 impl<const N: usize> Sink for Sums<'_, N> {
