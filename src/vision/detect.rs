@@ -299,7 +299,9 @@ impl Work for FillCanvas<'_> {
         for ((blue, green), red) in planes {
             let pixels = rows.next().unwrap_or(&[]).as_chunks::<3>().0;
             // The input still holds an earlier picture.
-            [(red, 0), (green, 1), (blue, 2)].into_iter().for_each(|(plane, channel)| fill_row(pixels, channel, plane));
+            fill_row(pixels, 0, red);
+            fill_row(pixels, 1, green);
+            fill_row(pixels, 2, blue);
         }
     }
 }
@@ -312,9 +314,13 @@ fn fill_row(pixels: &[[u8; 3]], channel: usize, plane: &mut [f32]) {
     let (groups, rest) = pixels.as_chunks::<PIXELS>();
     let (wide, narrow) = filled.as_chunks_mut::<PIXELS>();
     for (values, group) in wide.iter_mut().zip(groups) {
-        *values = group.map(|pixel| f32::from(pixel[channel]));
+        for (value, pixel) in values.iter_mut().zip(group) {
+            *value = f32::from(pixel[channel]);
+        }
     }
-    narrow.iter_mut().zip(rest).for_each(|(value, pixel)| *value = f32::from(pixel[channel]));
+    for (value, pixel) in narrow.iter_mut().zip(rest) {
+        *value = f32::from(pixel[channel]);
+    }
     black.fill(0.0);
 }
 

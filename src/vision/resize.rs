@@ -36,7 +36,9 @@ impl Work for Shrink<'_> {
         let mut row = vec![0.0_f32; old_width * 3];
         for span in spans(image.height_px() as usize, height as usize) {
             mean_of_rows(image.rgb(), &span, &mut row);
-            columns.iter().for_each(|column| rgb.extend_from_slice(&mean_of_pixels(&row, column)));
+            for column in &columns {
+                rgb.extend_from_slice(&mean_of_pixels(&row, column));
+            }
         }
         Image::from_rgb(width, height, rgb).unwrap_or_else(|| image.clone())
     }

@@ -7,11 +7,11 @@
 //! Sequential Huffman, 8 bit, one interleaved scan, grey or YCbCr with 4:4:4, 4:2:2, 4:4:0 or 4:2:0;
 //! everything else is for the full decoder.
 
+use super::super::instructions::{Work, widest};
 use super::colour::{Part, Plane, rgb};
 use super::entropy::{Bits, Class, CodeTable, Corrupt, ScanData, Skipped, read_block};
 use super::jpeg::{Header, segments};
 use super::transform::{Means, Transform};
-use super::super::instructions::{Work, widest};
 use super::{DecodeError, Rect};
 
 /// Stored-orientation RGB of a rectangle at a scale.
