@@ -142,6 +142,7 @@ fn extend(value: i32, size: u32) -> i32 {
 #[derive(Clone, Copy)]
 struct Entry(u64);
 
+#[expect(clippy::cast_possible_truncation, reason = "casts pick out the part that is wanted")]
 impl Entry {
     /// A code that is longer than the look-up.
     const LONG: Self = Self(0);
@@ -171,7 +172,6 @@ impl Entry {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the part that is wanted")]
     fn bits(self) -> u32 {
         self.0 as u32 & 63
     }
@@ -193,7 +193,6 @@ impl Entry {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the part that is wanted")]
     fn first_value(self) -> i32 {
         i32::from((self.0 >> 32) as i16)
     }
@@ -428,6 +427,165 @@ fn end_block(bits: &mut Bits<'_>, entry: Entry, at: u32) -> Result<bool, Corrupt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// A prefix code: symbols with their lengths, shortest first.
+    struct Code(Vec<(u8, u32)>);
+
+    impl Code {
+        /// The commonest AC symbols in 2 to 5 bits, so that two fit into one look-up, all others in 16.
+        fn ac() -> Self {
+            let short =
+                [(0x00, 2), (0x01, 3), (0x02, 3), (0x11, 4), (0x03, 4), (0xF0, 4), (0x04, 5), (0x21, 5), (0xE1, 5)];
+            let known = |symbol: &u8| short.iter().any(|&(other, _)| other == *symbol);
+            let all = (0..16_u8).flat_map(|run| (1..=10_u8).map(move |size| run << 4 | size));
+            let long = all.filter(|symbol| !known(symbol)).map(|symbol| (symbol, 16));
+            Self(short.into_iter().chain(long).collect())
+        }
+
+        fn dc() -> Self {
+            Self((0..=11).map(|size| (size, 4)).collect())
+        }
+
+        fn table(&self, class: Class) -> CodeTable {
+            let mut counts = [0; 16];
+            self.0.iter().for_each(|&(_, length)| counts[length as usize - 1] += 1);
+            let symbols: Vec<u8> = self.0.iter().map(|&(symbol, _)| symbol).collect();
+            CodeTable::new(&counts, &symbols, class).unwrap()
+        }
+
+        /// By the definition (T.81, annex C): codes count up, and double with each length.
+        fn write(&self, wanted: u8, bits: &mut Vec<bool>) {
+            let (mut code, mut last) = (0_u32, self.0[0].1);
+            for &(symbol, length) in &self.0 {
+                code <<= length - last;
+                last = length;
+                if symbol == wanted {
+                    return write(code, length, bits);
+                }
+                code += 1;
+            }
+            panic!("no code for {wanted:02X}");
+        }
+    }
+
+    fn write(value: u32, count: u32, bits: &mut Vec<bool>) {
+        bits.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+    }
+
+    /// A size and so many bits (T.81 F.1.2.1).
+    fn write_value(code: &Code, run: u8, value: i32, bits: &mut Vec<bool>) {
+        let size = 32 - value.unsigned_abs().leading_zeros();
+        code.write(run << 4 | u8::try_from(size).unwrap(), bits);
+        let coded = if value < 0 { value - 1 } else { value };
+        write(coded.cast_unsigned() & ((1 << size) - 1), size, bits);
+    }
+
+    fn write_block(block: &[i32; 64], difference: i32, bits: &mut Vec<bool>) {
+        let (dc, ac) = (Code::dc(), Code::ac());
+        write_value(&dc, 0, difference, bits);
+        let mut run = 0;
+        for &value in &block[1..] {
+            if value == 0 {
+                run += 1;
+                continue;
+            }
+            while run > 15 {
+                ac.write(0xF0, bits);
+                run -= 16;
+            }
+            write_value(&ac, run, value, bits);
+            run = 0;
+        }
+        if run > 0 {
+            ac.write(0x00, bits);
+        }
+    }
+
+    /// Bytes of a scan, stuffed, filled up with ones.
+    fn scan_bytes(bits: &[bool]) -> Vec<u8> {
+        let byte = |chunk: &[bool]| (0..8).fold(0, |byte, bit| byte << 1 | u8::from(chunk.get(bit) != Some(&false)));
+        let stuffed = |byte| if byte == 0xFF { vec![byte, 0] } else { vec![byte] };
+        bits.chunks(8).map(byte).flat_map(stuffed).collect()
+    }
+
+    fn blocks_come_back(blocks: &[[i32; 64]]) {
+        let mut bits = Vec::new();
+        let mut last = 0;
+        for block in blocks {
+            write_block(block, block[0] - last, &mut bits);
+            last = block[0];
+        }
+        let scan = ScanData::new(&scan_bytes(&bits), 1);
+        let (dc, ac) = (Code::dc().table(Class::Dc), Code::ac().table(Class::Ac));
+        let (mut reader, mut prediction) = (scan.bits_at(0), 0);
+        for block in blocks {
+            let mut found = Vec::new();
+            let flat = read_block(&mut reader, (&dc, &ac), &mut prediction, &mut found).unwrap();
+            let written = block.iter().copied().enumerate().filter(|&(_, value)| value != 0);
+            assert_eq!(found, written.collect::<Vec<_>>());
+            assert_eq!(flat, block[1..].iter().all(|&value| value == 0));
+        }
+        assert_eq!(reader.position(), bits.len());
+    }
+
+    /// What follows the last coefficient belongs to the next block, also when one look-up holds both.
+    #[test]
+    fn a_full_block_leaves_the_next_one_alone() {
+        for last in [1, -1, 2, 3] {
+            let mut block = [0; 64];
+            block[63] = last;
+            let mut full = [1; 64];
+            full[63] = last;
+            blocks_come_back(&[block, block, full, [0; 64], full, full, block]);
+        }
+    }
+
+    #[test]
+    fn more_than_64_coefficients_are_corrupt() {
+        let (dc, ac) = (Code::dc(), Code::ac());
+        // Each symbol leads beyond the block from one of the places; with and without another in the same look-up.
+        for (symbol, extra) in [(0x11, 1), (0x21, 1), (0xE1, 1), (0xF0, 0), (0x12, 2)] {
+            for ones in [57, 62] {
+                let mut bits = Vec::new();
+                write_value(&dc, 0, 5, &mut bits);
+                (0..ones).for_each(|_| write_value(&ac, 0, 1, &mut bits));
+                (0..8).for_each(|_| {
+                    ac.write(symbol, &mut bits);
+                    write(1, extra, &mut bits);
+                });
+                ac.write(0x00, &mut bits);
+                let scan = ScanData::new(&scan_bytes(&bits), 1);
+                let tables = (dc.table(Class::Dc), ac.table(Class::Ac));
+                let outcome = read_block(&mut scan.bits_at(0), (&tables.0, &tables.1), &mut 0, &mut Skipped);
+                // With 57 before them, `0x11` fills the block exactly: three times two.
+                let fills =
+                    (symbol, ones) == (0x11, 57) || (symbol, ones) == (0x21, 57) || (symbol, ones) == (0x12, 57);
+                assert_eq!(outcome, if fills { Ok(false) } else { Err(Corrupt) }, "{symbol:02X} after {ones}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            blocks in proptest::collection::vec(
+                (
+                    -1000..1000,
+                    proptest::collection::vec((0..64_usize, prop_oneof![6 => -2..=2, 1 => -15..=15, 1 => -1023..=1023]), 0..64),
+                ),
+                1..20,
+            ),
+        ) {
+            let block = |(first, others): &(i32, Vec<(usize, i32)>)| {
+                let mut block = [0; 64];
+                others.iter().for_each(|&(place, value)| block[place] = value);
+                block[0] = *first;
+                block
+            };
+            blocks_come_back(&blocks.iter().map(block).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn stuffing_goes_and_restarts_split() {

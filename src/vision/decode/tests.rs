@@ -334,6 +334,11 @@ fn what_is_no_still_picture_is_refused() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *byte = state.to_be_bytes()[0];
     });
+    // Over the usual limit of bytes, and refused for what it is when that limit is lifted.
+    let all: Vec<u8> = noise.iter().copied().cycle().take(16 << 20).collect();
+    assert!(matches!(refusal(&all, &LIMITS), Some(DecodeError::TooLarge(_))));
+    let lifted = DecodeLimits { bytes_max: usize::MAX, ..LIMITS };
+    assert!(matches!(refusal(&all, &lifted), Some(DecodeError::Format(_))));
     let mut jpeg_noise = vec![0xFF, 0xD8, 0xFF];
     jpeg_noise.extend(&noise);
     let cases: [&[u8]; 7] =

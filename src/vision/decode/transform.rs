@@ -187,13 +187,9 @@ pub(super) struct Sums<'a, const N: usize> {
 impl<const N: usize> Sums<'_, N> {
     /// Without the digits, clamped to bytes.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+    #[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
     fn samples(&self, digits: u32) -> [u8; N] {
-        let mut clamped = [0_i32; N];
-        for n in 0..N {
-            clamped[n] = (self.means[n] >> (digits & 31)).max(0).min(255);
-        }
-        clamped.map(|value| value as u8)
+        self.means.map(|sum| (sum >> (digits & 31)).clamp(0, 255) as u8)
     }
 }
 
@@ -202,8 +198,8 @@ impl<const N: usize> Sink for Sums<'_, N> {
     #[expect(clippy::cast_possible_truncation, reason = "fits in real pictures; wraps in hostile ones, as elsewhere")]
     fn take(&mut self, k: usize, value: i32) {
         let (weights, value) = (&self.weights[k % PLACES], value as i16);
-        for n in 0..N {
-            self.means[n] = self.means[n].wrapping_add(i32::from(value) * i32::from(weights[n]));
+        for (mean, weight) in self.means.iter_mut().zip(weights) {
+            *mean = mean.wrapping_add(i32::from(value) * i32::from(*weight));
         }
     }
 }
