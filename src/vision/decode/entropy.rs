@@ -348,8 +348,8 @@ fn run_and_size(symbol: u8) -> (u32, u32) {
 
 /// What becomes of coefficients as they are read.
 pub(super) trait Sink {
-    /// Takes the coefficient at place `k` of the zigzag order. Zeros come too, also at places from 64 on, which do not
-    /// exist and are to be ignored.
+    /// Takes the coefficient at place `k` of the zigzag order. Zeros come too; and so do places from 64 to 127, with
+    /// what was read too far: they do not exist and are to be ignored.
     fn take(&mut self, k: usize, value: i32);
 }
 
@@ -361,11 +361,11 @@ impl Sink for Skipped {
     fn take(&mut self, _k: usize, _value: i32) {}
 }
 
-/// The coefficients that are not zero, with their places.
+/// The coefficients of the block that are not zero, with their places.
 impl Sink for Vec<(usize, i32)> {
     #[inline(always)]
     fn take(&mut self, k: usize, value: i32) {
-        if value != 0 {
+        if value != 0 && k < 64 {
             self.push((k, value));
         }
     }
@@ -534,6 +534,8 @@ mod tests {
     fn a_full_block_leaves_the_next_one_alone() {
         for last in [1, -1, 2, 3] {
             let mut block = [0; 64];
+            // A difference whose bits, 0100 first, are those of an AC value too.
+            block[0] = 9;
             block[63] = last;
             let mut full = [1; 64];
             full[63] = last;
