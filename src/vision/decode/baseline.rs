@@ -73,11 +73,30 @@ struct Place {
 
 /// The tables that the header segments define.
 #[derive(Default)]
-struct Tables {
+struct Tables<'a> {
     quantization: [Option<[u8; 64]>; 4],
-    dc: [Option<CodeTable>; 4],
-    ac: [Option<CodeTable>; 4],
+    dc: [Option<Codes<'a>>; 4],
+    ac: [Option<Codes<'a>>; 4],
     restart_interval: usize,
+}
+
+/// A code as its segment gives it: 16 counts and the symbols. The look-ups are made for the scan alone: a file may
+/// define a code a million times over.
+#[derive(Clone, Copy)]
+struct Codes<'a> {
+    counts: &'a [u8; 16],
+    symbols: &'a [u8],
+}
+
+/// The look-ups of the codes that are defined; `None` when one is no prefix code.
+fn code_tables(codes: &[Option<Codes<'_>>; 4], class: Class) -> Option<[Option<CodeTable>; 4]> {
+    let mut tables = [const { None }; 4];
+    for (table, codes) in tables.iter_mut().zip(codes) {
+        if let Some(Codes { counts, symbols }) = codes {
+            *table = Some(CodeTable::new(counts, symbols, class)?);
+        }
+    }
+    Some(tables)
 }
 
 impl<'a> Reader<'a> {
@@ -101,8 +120,8 @@ impl<'a> Reader<'a> {
                         mcus_across: mcus(header.size.0, across),
                         mcus_down: mcus(header.size.1, down),
                         restart_interval: tables.restart_interval,
-                        dc_tables: tables.dc,
-                        ac_tables: tables.ac,
+                        dc_tables: code_tables(&tables.dc, Class::Dc)?,
+                        ac_tables: code_tables(&tables.ac, Class::Ac)?,
                         scan_bytes: &bytes[segment.end..],
                         index: None,
                     });
@@ -426,7 +445,7 @@ fn sampling(header: &Header) -> Option<(usize, usize)> {
     }
 }
 
-fn read_quantization(mut body: &[u8], tables: &mut Tables) -> Option<()> {
+fn read_quantization(mut body: &[u8], tables: &mut Tables<'_>) -> Option<()> {
     while let Some((&head, rest)) = body.split_first() {
         if head >> 4 != 0 {
             return None; // 16-bit factors belong to 12-bit pictures
@@ -438,24 +457,24 @@ fn read_quantization(mut body: &[u8], tables: &mut Tables) -> Option<()> {
     Some(())
 }
 
-fn read_codes(mut body: &[u8], tables: &mut Tables) -> Option<()> {
+fn read_codes<'a>(mut body: &'a [u8], tables: &mut Tables<'a>) -> Option<()> {
     while let Some((&head, rest)) = body.split_first() {
         let (counts, rest) = rest.split_first_chunk::<16>()?;
         let symbols = counts.iter().map(|&count| usize::from(count)).sum();
         let (symbols, rest) = rest.split_at_checked(symbols)?;
-        let (tables, class) = match head >> 4 {
-            0 => (&mut tables.dc, Class::Dc),
-            1 => (&mut tables.ac, Class::Ac),
+        let codes = match head >> 4 {
+            0 => &mut tables.dc,
+            1 => &mut tables.ac,
             _ => return None,
         };
-        *tables.get_mut(usize::from(head & 15))? = Some(CodeTable::new(counts, symbols, class)?);
+        *codes.get_mut(usize::from(head & 15))? = Some(Codes { counts, symbols });
         body = rest;
     }
     Some(())
 }
 
 /// The components of the scan, when it holds all of them in the frame's order with known tables.
-fn scan_components(body: &[u8], header: &Header, tables: &Tables) -> Option<Vec<Component>> {
+fn scan_components(body: &[u8], header: &Header, tables: &Tables<'_>) -> Option<Vec<Component>> {
     let (&count, rest) = body.split_first()?;
     let (entries, spectral) = rest.split_at_checked(2 * usize::from(count))?;
     if usize::from(count) != header.components.len() || spectral != [0, 63, 0] {

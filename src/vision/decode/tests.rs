@@ -395,6 +395,22 @@ fn stray_bytes_between_segments_are_skipped() {
     assert_eq!(partial(&stray).overview(FULL).unwrap().image, partial(&bytes).overview(FULL).unwrap().image);
 }
 
+/// Look-ups are made of the code that stands when the scan begins, not of each that a hostile file defines before.
+#[test]
+fn codes_that_are_defined_again_count_once() {
+    let bytes = file("baseline_420.jpg");
+    // No symbols, and too many for one bit: the last table of the class AC, which the picture does not use.
+    let (empty, broken) = ([0; 16], [[3, 0, 0, 0], [0; 4], [0; 4], [0; 4]]);
+    let segment = |counts: &[u8]| [&[0xFF, 0xC4, 0, 19 + counts.iter().sum::<u8>(), 0x13], counts, &[1, 2, 3]].concat();
+    let empty: Vec<u8> = segment(&empty)[..21].to_vec();
+    let broken = segment(broken.as_flattened());
+    let with = |segments: &[u8]| [&bytes[..2], segments, &bytes[2..]].concat();
+    let expected = partial(&bytes).overview(FULL).unwrap().image;
+    assert_eq!(partial(&with(&empty.repeat(20_000))).overview(FULL).unwrap().image, expected);
+    assert_eq!(partial(&with(&[broken.clone(), empty].concat())).overview(FULL).unwrap().image, expected);
+    assert!(Picture::open_partial_from(&with(&broken), &LIMITS, 0).unwrap().partial.is_none());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
