@@ -302,7 +302,8 @@ fn crop(image: &Image, (left, width): (u32, u32), (top, height): (u32, u32)) -> 
     let stride = image.width_px() as usize * 3;
     let (from, to) = (left as usize * 3, (left + width) as usize * 3);
     let rows = image.rgb().chunks_exact(stride).skip(top as usize).take(height as usize);
-    let rgb: Vec<u8> = rows.flat_map(|row| row[from..to].iter().copied()).collect();
+    let mut rgb = Vec::with_capacity((to - from) * height as usize);
+    rows.for_each(|row| rgb.extend_from_slice(&row[from..to]));
     Image::from_rgb(width, height, rgb).unwrap_or_else(|| image.clone())
 }
 

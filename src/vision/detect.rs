@@ -11,6 +11,7 @@ use super::FACES_MAX;
 use super::NetworkFile;
 use super::geometry::{BoxPx, PointPx};
 use super::image::Image;
+use super::instructions::{Work, widest};
 use super::network::{Network, NetworkError, NetworkSource, Output, Runtime};
 use super::resize::shrink;
 
@@ -275,27 +276,57 @@ pub(super) fn canvas(width_px: u32, height_px: u32) -> Canvas {
 
 /// RGB bytes to the network's input: planes B, G, R of 0..255, black where the picture does not reach.
 fn fill_canvas(image: &Image, canvas: Canvas, input: &mut [f32]) {
-    let (width, height) = (image.width_px() as usize, image.height_px() as usize);
-    let (canvas_width, canvas_height) = (canvas.width_px as usize, canvas.height_px as usize);
-    let (blue, rest) = input.split_at_mut(canvas_width * canvas_height);
-    let (green, red) = rest.split_at_mut(canvas_width * canvas_height);
-    let planes = blue
-        .chunks_exact_mut(canvas_width)
-        .zip(green.chunks_exact_mut(canvas_width))
-        .zip(red.chunks_exact_mut(canvas_width));
-    // HWC -> CHW
-    let mut rows = image.rgb().chunks_exact(width * 3).take(height);
-    for ((blue, green), red) in planes {
-        let row = rows.next().unwrap_or(&[]);
-        let filled = row.len() / 3;
-        for (((pixel, b), g), r) in row.chunks_exact(3).zip(&mut *blue).zip(&mut *green).zip(&mut *red) {
-            *r = f32::from(pixel[0]);
-            *g = f32::from(pixel[1]);
-            *b = f32::from(pixel[2]);
+    widest(FillCanvas { image, canvas, input });
+}
+
+/// The work of [`fill_canvas`].
+struct FillCanvas<'a> {
+    image: &'a Image,
+    canvas: Canvas,
+    input: &'a mut [f32],
+}
+
+impl Work for FillCanvas<'_> {
+    type Answer = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (width, height) = (self.image.width_px() as usize, self.image.height_px() as usize);
+        let (canvas_width, canvas_height) = (self.canvas.width_px as usize, self.canvas.height_px as usize);
+        let (blue, rest) = self.input.split_at_mut(canvas_width * canvas_height);
+        let (green, red) = rest.split_at_mut(canvas_width * canvas_height);
+        let planes = blue
+            .chunks_exact_mut(canvas_width)
+            .zip(green.chunks_exact_mut(canvas_width))
+            .zip(red.chunks_exact_mut(canvas_width));
+        // HWC -> CHW
+        let mut rows = self.image.rgb().chunks_exact(width * 3).take(height);
+        for ((blue, green), red) in planes {
+            let pixels = rows.next().unwrap_or(&[]).as_chunks::<3>().0;
+            // The input still holds an earlier picture.
+            fill_row(pixels, 0, red);
+            fill_row(pixels, 1, green);
+            fill_row(pixels, 2, blue);
         }
-        // The input still holds an earlier picture.
-        [blue, green, red].into_iter().for_each(|plane| plane[filled..].fill(0.0));
     }
+}
+
+/// One channel of a row, and black after it.
+#[inline(always)]
+fn fill_row(pixels: &[[u8; 3]], channel: usize, plane: &mut [f32]) {
+    const PIXELS: usize = 16;
+    let (filled, black) = plane.split_at_mut(pixels.len());
+    let (groups, rest) = pixels.as_chunks::<PIXELS>();
+    let (wide, narrow) = filled.as_chunks_mut::<PIXELS>();
+    for (values, group) in wide.iter_mut().zip(groups) {
+        for (value, pixel) in values.iter_mut().zip(group) {
+            *value = f32::from(pixel[channel]);
+        }
+    }
+    for (value, pixel) in narrow.iter_mut().zip(rest) {
+        *value = f32::from(pixel[channel]);
+    }
+    black.fill(0.0);
 }
 
 /// The outputs by position: `cls`, `obj`, `bbox`, `kps`, each at strides 8, 16 and 32. Names do not help: the

@@ -20,6 +20,7 @@ pub mod resize;
 pub mod shape;
 
 mod dot;
+mod instructions;
 mod seats;
 
 use std::path::PathBuf;

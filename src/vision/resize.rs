@@ -1,6 +1,7 @@
 //! Shrinking pictures without aliasing.
 
 use super::image::Image;
+use super::instructions::{Work, widest};
 
 /// Shrinks `image` to `width_px` x `height_px` by area averaging: each new pixel is the mean of the part of
 /// the old picture that it covers, fractions included, so that a point at `x` moves to `x * width_px / old`
@@ -12,16 +13,35 @@ pub fn shrink(image: &Image, width_px: u32, height_px: u32) -> Image {
     if (width, height) == (image.width_px(), image.height_px()) {
         return image.clone();
     }
-    let (old_width, new_width) = (image.width_px() as usize, width as usize);
-    let columns = spans(old_width, new_width);
-    let mut rgb = Vec::with_capacity(new_width * height as usize * 3);
-    // Rows first: that pass is over whole rows and vectorises, and leaves less for the columns.
-    let mut row = vec![0.0_f32; old_width * 3];
-    for span in spans(image.height_px() as usize, height as usize) {
-        mean_of_rows(image.rgb(), &span, &mut row);
-        columns.iter().for_each(|column| rgb.extend(mean_of_pixels(&row, column)));
+    widest(Shrink { image, width, height })
+}
+
+/// The work of [`shrink`], sides clamped.
+struct Shrink<'a> {
+    image: &'a Image,
+    width: u32,
+    height: u32,
+}
+
+impl Work for Shrink<'_> {
+    type Answer = Image;
+
+    #[inline(always)]
+    fn run(self) -> Image {
+        let Self { image, width, height } = self;
+        let (old_width, new_width) = (image.width_px() as usize, width as usize);
+        let columns = spans(old_width, new_width);
+        let mut rgb = Vec::with_capacity(new_width * height as usize * 3);
+        // Rows first: that pass is over whole rows and vectorises, and leaves less for the columns.
+        let mut row = vec![0.0_f32; old_width * 3];
+        for span in spans(image.height_px() as usize, height as usize) {
+            mean_of_rows(image.rgb(), &span, &mut row);
+            for column in &columns {
+                rgb.extend_from_slice(&mean_of_pixels(&row, column));
+            }
+        }
+        Image::from_rgb(width, height, rgb).unwrap_or_else(|| image.clone())
     }
-    Image::from_rgb(width, height, rgb).unwrap_or_else(|| image.clone())
 }
 
 fn clamped(wanted: u32, old: u32) -> u32 {
@@ -64,6 +84,7 @@ fn spans(old: usize, new: usize) -> Vec<Span> {
         .collect()
 }
 
+#[inline(always)]
 fn mean_of_rows(rgb: &[u8], span: &Span, row: &mut [f32]) {
     let stride = row.len();
     row.fill(0.0);
@@ -77,6 +98,7 @@ fn mean_of_rows(rgb: &[u8], span: &Span, row: &mut [f32]) {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of bytes, rounded")]
+#[inline(always)]
 fn mean_of_pixels(row: &[f32], span: &Span) -> [u8; 3] {
     let pixels = &row[span.first * 3..(span.first + span.len) * 3];
     let mut sums = [0.5_f32; 3];

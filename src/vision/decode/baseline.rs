@@ -7,10 +7,11 @@
 //! Sequential Huffman, 8 bit, one interleaved scan, grey or YCbCr with 4:4:4, 4:2:2, 4:4:0 or 4:2:0;
 //! everything else is for the full decoder.
 
+use super::super::instructions::{Work, widest};
 use super::colour::{Part, Plane, rgb};
-use super::entropy::{Bits, CodeTable, Corrupt, ScanData, read_block};
+use super::entropy::{Bits, Class, CodeTable, Corrupt, ScanData, Skipped, read_block};
 use super::jpeg::{Header, segments};
-use super::transform::Transform;
+use super::transform::{Means, Transform};
 use super::{DecodeError, Rect};
 
 /// Stored-orientation RGB of a rectangle at a scale.
@@ -72,11 +73,30 @@ struct Place {
 
 /// The tables that the header segments define.
 #[derive(Default)]
-struct Tables {
+struct Tables<'a> {
     quantization: [Option<[u8; 64]>; 4],
-    dc: [Option<CodeTable>; 4],
-    ac: [Option<CodeTable>; 4],
+    dc: [Option<Codes<'a>>; 4],
+    ac: [Option<Codes<'a>>; 4],
     restart_interval: usize,
+}
+
+/// A code as its segment gives it: 16 counts and the symbols. The look-ups are made for the scan alone: a file may
+/// define a code a million times over.
+#[derive(Clone, Copy)]
+struct Codes<'a> {
+    counts: &'a [u8; 16],
+    symbols: &'a [u8],
+}
+
+/// The look-ups of the codes that are defined; `None` when one is no prefix code.
+fn code_tables(codes: &[Option<Codes<'_>>; 4], class: Class) -> Option<[Option<CodeTable>; 4]> {
+    let mut tables = [const { None }; 4];
+    for (table, codes) in tables.iter_mut().zip(codes) {
+        if let Some(Codes { counts, symbols }) = codes {
+            *table = Some(CodeTable::new(counts, symbols, class)?);
+        }
+    }
+    Some(tables)
 }
 
 impl<'a> Reader<'a> {
@@ -100,8 +120,8 @@ impl<'a> Reader<'a> {
                         mcus_across: mcus(header.size.0, across),
                         mcus_down: mcus(header.size.1, down),
                         restart_interval: tables.restart_interval,
-                        dc_tables: tables.dc,
-                        ac_tables: tables.ac,
+                        dc_tables: code_tables(&tables.dc, Class::Dc)?,
+                        ac_tables: code_tables(&tables.ac, Class::Ac)?,
                         scan_bytes: &bytes[segment.end..],
                         index: None,
                     });
@@ -166,6 +186,18 @@ impl<'a> Reader<'a> {
         columns: usize,
         targets: &mut [Target],
     ) -> Result<Checkpoint, Corrupt> {
+        widest(ReadRow { reader: self, data, state, row, columns, targets })
+    }
+
+    #[inline(always)]
+    fn read_row_inlined(
+        &self,
+        data: &ScanData,
+        state: Checkpoint,
+        row: usize,
+        columns: usize,
+        targets: &mut [Target],
+    ) -> Result<Checkpoint, Corrupt> {
         let Checkpoint { bit, mut predictions, mut segment, mut left } = state;
         let mut end = data.segment_bits(segment).ok_or(Corrupt)?.1;
         let mut bits = data.bits_at(bit);
@@ -192,12 +224,18 @@ impl<'a> Reader<'a> {
         Ok(Checkpoint { bit: bits.position(), predictions, segment, left })
     }
 
+    #[inline(always)]
     fn skip_mcu(&self, bits: &mut Bits<'_>, predictions: &mut [i32; 3]) -> Result<(), Corrupt> {
-        self.each_block(|component, at, _| {
-            read_block(bits, self.codes(component)?, &mut predictions[at], |_, _| {}).map(|_flat| ())
-        })
+        for (component, prediction) in self.components.iter().zip(predictions) {
+            let codes = self.codes(component)?;
+            for _ in 0..component.across * component.down {
+                read_block(bits, codes, prediction, &mut Skipped)?;
+            }
+        }
+        Ok(())
     }
 
+    #[inline(always)]
     fn read_mcu_for_one(
         &self,
         bits: &mut Bits<'_>,
@@ -206,26 +244,28 @@ impl<'a> Reader<'a> {
         column: usize,
         row: usize,
     ) -> Result<(), Corrupt> {
-        self.each_block(|component, at, block| {
-            let place = Place { component: at, block, column, row };
+        for (at, component) in self.components.iter().enumerate() {
             let (codes, prediction) = (self.codes(component)?, &mut predictions[at]);
-            let (transform, out, stride) = target.place(component, &place);
-            match transform {
-                Transform::Full(full) => {
-                    let mut coefficients = [0; 64];
-                    let flat = read_block(bits, codes, prediction, |k, value| full.set(&mut coefficients, k, value))?;
-                    full.finish(&coefficients, flat, out, stride);
-                }
-                Transform::Means(means) => {
-                    let mut sums = [0.0; 64];
-                    let flat = read_block(bits, codes, prediction, |k, value| means.add(&mut sums, k, value))?;
-                    means.finish(&sums, flat, out, stride);
+            for block in component.blocks() {
+                let place = Place { component: at, block, column, row };
+                let (transform, out, stride) = target.place(component, &place);
+                match transform {
+                    Transform::Full(full) => {
+                        let mut block = full.start();
+                        let flat = read_block(bits, codes, prediction, &mut block)?;
+                        full.finish(&block, flat, out, stride);
+                    }
+                    Transform::Four(means) => read_means(bits, codes, prediction, means, out, stride)?,
+                    Transform::Eight(means) => read_means(bits, codes, prediction, means, out, stride)?,
+                    Transform::Sixteen(means) => read_means(bits, codes, prediction, means, out, stride)?,
+                    Transform::ThirtyTwo(means) => read_means(bits, codes, prediction, means, out, stride)?,
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
+    #[inline(always)]
     fn read_mcu_for_many(
         &self,
         bits: &mut Bits<'_>,
@@ -236,30 +276,15 @@ impl<'a> Reader<'a> {
         row: usize,
     ) -> Result<(), Corrupt> {
         let mut coefficients = Vec::with_capacity(64);
-        self.each_block(|component, at, block| {
-            coefficients.clear();
-            let flat = read_block(bits, self.codes(component)?, &mut predictions[at], |k, value| {
-                coefficients.push((k, value));
-            })?;
-            for &index in hit {
-                let place = Place { component: at, block, column, row };
-                let (transform, out, stride) = targets[index].place(component, &place);
-                transform.apply(&coefficients, flat, out, stride);
-            }
-            Ok(())
-        })
-    }
-
-    /// Visits the blocks of an MCU in their order: component, its number, place in the MCU.
-    #[inline(always)]
-    fn each_block(
-        &self,
-        mut visit: impl FnMut(&Component, usize, (usize, usize)) -> Result<(), Corrupt>,
-    ) -> Result<(), Corrupt> {
         for (at, component) in self.components.iter().enumerate() {
-            for y in 0..component.down {
-                for x in 0..component.across {
-                    visit(component, at, (x, y))?;
+            let (codes, prediction) = (self.codes(component)?, &mut predictions[at]);
+            for block in component.blocks() {
+                coefficients.clear();
+                let flat = read_block(bits, codes, prediction, &mut coefficients)?;
+                for &index in hit {
+                    let place = Place { component: at, block, column, row };
+                    let (transform, out, stride) = targets[index].place(component, &place);
+                    transform.apply(&coefficients, flat, out, stride);
                 }
             }
         }
@@ -271,6 +296,50 @@ impl<'a> Reader<'a> {
         let dc = self.dc_tables[component.dc_table & 3].as_ref().ok_or(Corrupt)?;
         let ac = self.ac_tables[component.ac_table & 3].as_ref().ok_or(Corrupt)?;
         Ok((dc, ac))
+    }
+}
+
+/// Reads one block into its means.
+#[inline(always)]
+fn read_means<const N: usize>(
+    bits: &mut Bits<'_>,
+    codes: (&CodeTable, &CodeTable),
+    prediction: &mut i32,
+    means: &Means<N>,
+    out: &mut [u8],
+    stride: usize,
+) -> Result<(), Corrupt> {
+    let mut sums = means.start();
+    read_block(bits, codes, prediction, &mut sums)?;
+    means.finish(&sums, out, stride);
+    Ok(())
+}
+
+impl Component {
+    /// Column and row of each block in an MCU, in the order of the scan.
+    #[inline(always)]
+    fn blocks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (across, down) = (self.across, self.down);
+        (0..across * down).map(move |at| if across == 1 { (0, at) } else { (at & 1, at >> 1) })
+    }
+}
+
+/// One row of MCUs, see [`Reader::read_row`].
+struct ReadRow<'r, 'a> {
+    reader: &'r Reader<'a>,
+    data: &'r ScanData,
+    state: Checkpoint,
+    row: usize,
+    columns: usize,
+    targets: &'r mut [Target],
+}
+
+impl Work for ReadRow<'_, '_> {
+    type Answer = Result<Checkpoint, Corrupt>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Answer {
+        self.reader.read_row_inlined(self.data, self.state, self.row, self.columns, self.targets)
     }
 }
 
@@ -376,7 +445,7 @@ fn sampling(header: &Header) -> Option<(usize, usize)> {
     }
 }
 
-fn read_quantization(mut body: &[u8], tables: &mut Tables) -> Option<()> {
+fn read_quantization(mut body: &[u8], tables: &mut Tables<'_>) -> Option<()> {
     while let Some((&head, rest)) = body.split_first() {
         if head >> 4 != 0 {
             return None; // 16-bit factors belong to 12-bit pictures
@@ -388,27 +457,24 @@ fn read_quantization(mut body: &[u8], tables: &mut Tables) -> Option<()> {
     Some(())
 }
 
-fn read_codes(mut body: &[u8], tables: &mut Tables) -> Option<()> {
-    // Sizes of differences and coefficients in 8-bit pictures (T.81, tables F.1 and F.2).
-    const DC_SIZE_MAX: u32 = 11;
-    const AC_SIZE_MAX: u32 = 10;
+fn read_codes<'a>(mut body: &'a [u8], tables: &mut Tables<'a>) -> Option<()> {
     while let Some((&head, rest)) = body.split_first() {
         let (counts, rest) = rest.split_first_chunk::<16>()?;
         let symbols = counts.iter().map(|&count| usize::from(count)).sum();
         let (symbols, rest) = rest.split_at_checked(symbols)?;
-        let (class, size_max) = match head >> 4 {
-            0 => (&mut tables.dc, DC_SIZE_MAX),
-            1 => (&mut tables.ac, AC_SIZE_MAX),
+        let codes = match head >> 4 {
+            0 => &mut tables.dc,
+            1 => &mut tables.ac,
             _ => return None,
         };
-        *class.get_mut(usize::from(head & 15))? = Some(CodeTable::new(counts, symbols, size_max)?);
+        *codes.get_mut(usize::from(head & 15))? = Some(Codes { counts, symbols });
         body = rest;
     }
     Some(())
 }
 
 /// The components of the scan, when it holds all of them in the frame's order with known tables.
-fn scan_components(body: &[u8], header: &Header, tables: &Tables) -> Option<Vec<Component>> {
+fn scan_components(body: &[u8], header: &Header, tables: &Tables<'_>) -> Option<Vec<Component>> {
     let (&count, rest) = body.split_first()?;
     let (entries, spectral) = rest.split_at_checked(2 * usize::from(count))?;
     if usize::from(count) != header.components.len() || spectral != [0, 63, 0] {

@@ -1,5 +1,7 @@
 //! Component planes to RGB rows: chroma interpolation and colour conversion.
 
+use super::super::instructions::{Work, widest};
+
 /// Samples of one component over whole MCUs, and where the picture's pixels lie in it.
 pub(super) struct Plane {
     pub(super) samples: Vec<u8>,
@@ -34,6 +36,25 @@ pub(super) struct Part {
 /// Chroma at half resolution is interpolated by the triangle filter: 3/4 of the nearer sample, 1/4 of
 /// the farther, in each direction; rounded as libjpeg does, and in its fixed point.
 pub(super) fn rgb(planes: &[Plane], part: Part) -> Vec<u8> {
+    widest(ToRgb { planes, part })
+}
+
+struct ToRgb<'a> {
+    planes: &'a [Plane],
+    part: Part,
+}
+
+impl Work for ToRgb<'_> {
+    type Answer = Vec<u8>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<u8> {
+        rgb_inlined(self.planes, self.part)
+    }
+}
+
+#[inline(always)]
+fn rgb_inlined(planes: &[Plane], part: Part) -> Vec<u8> {
     let mut out = vec![0; part.width * part.height * 3];
     let mut chroma = [Interpolated::default(), Interpolated::default()];
     for (y, row) in out.chunks_exact_mut(part.width * 3).enumerate() {
@@ -49,6 +70,7 @@ pub(super) fn rgb(planes: &[Plane], part: Part) -> Vec<u8> {
     out
 }
 
+#[inline(always)]
 fn convert_row(luma: &[u8], cb: &[u8], cr: &[u8], row: &mut [u8]) {
     const PIXELS: usize = 32;
     let (pixels, pixels_left) = row.as_chunks_mut::<{ 3 * PIXELS }>();
@@ -95,6 +117,7 @@ struct Interpolated {
 
 impl Interpolated {
     /// The samples of `plane` under row `y` and the columns of `part`.
+    #[inline(always)]
     fn row<'a>(&'a mut self, plane: &'a Plane, y: usize, part: Part) -> &'a [u8] {
         if plane.across == 1 && plane.down == 1 {
             return &plane.row(y)[part.left..part.left + part.width];
@@ -112,6 +135,7 @@ impl Interpolated {
         &self.out[skip..skip + part.width]
     }
 
+    #[inline(always)]
     fn blend_rows(&mut self, plane: &Plane, y: usize, columns: std::ops::Range<usize>) {
         let near = y / plane.down;
         self.sums.clear();
@@ -133,6 +157,7 @@ impl Interpolated {
     }
 
     /// Each sum to two samples, divided by 2^`SHIFT`, with what is added for rounding to the left and right one.
+    #[inline(always)]
     fn spread<const SHIFT: u32, const LEFT: u16, const RIGHT: u16>(&mut self) {
         #[expect(clippy::cast_possible_truncation, reason = "weights sum to 2^SHIFT, so that part is a byte")]
         let pair = |left: u16, near: u16, right: u16| {

@@ -334,6 +334,11 @@ fn what_is_no_still_picture_is_refused() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *byte = state.to_be_bytes()[0];
     });
+    // Over the usual limit of bytes, and refused for what it is when that limit is lifted.
+    let all: Vec<u8> = noise.iter().copied().cycle().take(16 << 20).collect();
+    assert!(matches!(refusal(&all, &LIMITS), Some(DecodeError::TooLarge(_))));
+    let lifted = DecodeLimits { bytes_max: usize::MAX, ..LIMITS };
+    assert!(matches!(refusal(&all, &lifted), Some(DecodeError::Format(_))));
     let mut jpeg_noise = vec![0xFF, 0xD8, 0xFF];
     jpeg_noise.extend(&noise);
     let cases: [&[u8]; 7] =
@@ -388,6 +393,22 @@ fn stray_bytes_between_segments_are_skipped() {
     stray.extend_from_slice(&bytes[first..]);
     assert_eq!(whole(&stray), whole(&bytes));
     assert_eq!(partial(&stray).overview(FULL).unwrap().image, partial(&bytes).overview(FULL).unwrap().image);
+}
+
+/// Look-ups are made of the code that stands when the scan begins, not of each that a hostile file defines before.
+#[test]
+fn codes_that_are_defined_again_count_once() {
+    let bytes = file("baseline_420.jpg");
+    // No symbols, and too many for one bit: the last table of the class AC, which the picture does not use.
+    let (empty, broken) = ([0; 16], [[3, 0, 0, 0], [0; 4], [0; 4], [0; 4]]);
+    let segment = |counts: &[u8]| [&[0xFF, 0xC4, 0, 19 + counts.iter().sum::<u8>(), 0x13], counts, &[1, 2, 3]].concat();
+    let empty: Vec<u8> = segment(&empty)[..21].to_vec();
+    let broken = segment(broken.as_flattened());
+    let with = |segments: &[u8]| [&bytes[..2], segments, &bytes[2..]].concat();
+    let expected = partial(&bytes).overview(FULL).unwrap().image;
+    assert_eq!(partial(&with(&empty.repeat(20_000))).overview(FULL).unwrap().image, expected);
+    assert_eq!(partial(&with(&[broken.clone(), empty].concat())).overview(FULL).unwrap().image, expected);
+    assert!(Picture::open_partial_from(&with(&broken), &LIMITS, 0).unwrap().partial.is_none());
 }
 
 proptest! {

@@ -1,12 +1,14 @@
 //! From DCT coefficients to samples, at full size or as area means of it.
 //!
-//! The mean of a run of samples is linear in the coefficients, and on a grid of N means the eight
-//! cosines fall onto N of them: the mean over cell k of cos((2x + 1) u pi / 16) is a factor times
-//! cos((2k + 1) u' pi / 2N) with u' the folded frequency. So each coefficient is weighted and added
-//! to one of N x N sums as it is read, and an N-point inverse transform gives the exact area means.
+//! The mean over a cell of samples is linear in the coefficients. For a few means a block, each coefficient is added
+//! with its weights to all of them as it is read, in registers: that is less work than collecting the coefficients
+//! and transforming them. The weights have the digits that 16 bits hold beside the largest of them; at the tables that
+//! encoders use, a mean is off by less than a tenth of a level before it is rounded.
 
 use std::array::from_fn;
 use std::f64::consts::{PI, SQRT_2};
+
+use super::entropy::Sink;
 
 /// Row-major place of each coefficient of the zigzag order (T.81, figure 5).
 #[rustfmt::skip]
@@ -18,20 +20,28 @@ const ZIGZAG: [u8; 64] = [
 ];
 
 /// How the blocks of one component become samples.
-#[expect(clippy::large_enum_variant, reason = "a few in each picture, and boxing one costs every block a look-up")]
 pub(super) enum Transform {
     /// All 64 samples.
     Full(Full),
-    /// Fewer: area means.
-    Means(Means),
+    /// At most 4 area means.
+    Four(Means<4>),
+    /// 8 area means.
+    Eight(Means<8>),
+    /// 16 area means.
+    Sixteen(Means<16>),
+    /// 32 area means.
+    ThirtyTwo(Means<32>),
 }
 
 impl Transform {
     /// For a quantization table in zigzag order, to `across x down` samples; both are 1, 2, 4 or 8.
     pub(super) fn new(quantization: &[u8; 64], across: usize, down: usize) -> Self {
-        match (across, down) {
-            (8, 8) => Self::Full(Full { quantization: quantization.map(i16::from) }),
-            _ => Self::Means(Means::new(quantization, across, down)),
+        match across * down {
+            64 => Self::Full(Full { quantization: quantization.map(i16::from) }),
+            32 => Self::ThirtyTwo(Means::new(quantization, across, down)),
+            16 => Self::Sixteen(Means::new(quantization, across, down)),
+            8 => Self::Eight(Means::new(quantization, across, down)),
+            _ => Self::Four(Means::new(quantization, across, down)),
         }
     }
 
@@ -40,7 +50,10 @@ impl Transform {
     pub(super) fn points(&self) -> (usize, usize) {
         match self {
             Self::Full(_) => (8, 8),
-            Self::Means(means) => (means.across, means.down),
+            Self::Four(means) => (means.across, means.down),
+            Self::Eight(means) => (means.across, means.down),
+            Self::Sixteen(means) => (means.across, means.down),
+            Self::ThirtyTwo(means) => (means.across, means.down),
         }
     }
 
@@ -48,15 +61,14 @@ impl Transform {
     pub(super) fn apply(&self, coefficients: &[(usize, i32)], flat: bool, out: &mut [u8], stride: usize) {
         match self {
             Self::Full(full) => {
-                let mut block = [0; 64];
-                coefficients.iter().for_each(|&(k, value)| full.set(&mut block, k, value));
+                let mut block = full.start();
+                coefficients.iter().for_each(|&(k, value)| block.take(k, value));
                 full.finish(&block, flat, out, stride);
             }
-            Self::Means(means) => {
-                let mut sums = [0.0; 64];
-                coefficients.iter().for_each(|&(k, value)| means.add(&mut sums, k, value));
-                means.finish(&sums, flat, out, stride);
-            }
+            Self::Four(means) => means.apply(coefficients, out, stride),
+            Self::Eight(means) => means.apply(coefficients, out, stride),
+            Self::Sixteen(means) => means.apply(coefficients, out, stride),
+            Self::ThirtyTwo(means) => means.apply(coefficients, out, stride),
         }
     }
 }
@@ -68,18 +80,17 @@ pub(super) struct Full {
 }
 
 impl Full {
-    /// Enters coefficient `k` of the zigzag order, below 64.
+    /// A block without coefficients.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "fits in real pictures; wraps in hostile ones, as elsewhere")]
-    pub(super) fn set(&self, coefficients: &mut [i16; 64], k: usize, value: i32) {
-        let k = k & 63;
-        coefficients[usize::from(ZIGZAG[k])] = (value as i16).wrapping_mul(self.quantization[k]);
+    pub(super) fn start(&self) -> Block<'_> {
+        Block { quantization: &self.quantization, coefficients: [0; 64] }
     }
 
     /// Writes the samples of a block to `out`, rows `stride` apart; `flat` when only coefficient 0 was entered.
     #[inline(always)]
     #[expect(clippy::unused_self, reason = "the same form as `Means::finish`")]
-    pub(super) fn finish(&self, coefficients: &[i16; 64], flat: bool, out: &mut [u8], stride: usize) {
+    pub(super) fn finish(&self, block: &Block<'_>, flat: bool, out: &mut [u8], stride: usize) {
+        let coefficients = &block.coefficients;
         if flat {
             let value = level((i32::from(coefficients[0]) + 4) >> 3);
             out.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(value));
@@ -89,150 +100,134 @@ impl Full {
     }
 }
 
-/// To area means, `across x down` of a block.
-pub(super) struct Means {
-    across: usize,
-    down: usize,
-    /// For each coefficient in zigzag order: the sum it is added to, and its weight.
-    terms: [(u8, f32); 64],
+/// The coefficients of a block as they come in: times their quantization factors, row by row.
+pub(super) struct Block<'a> {
+    quantization: &'a [i16; 64],
+    coefficients: [i16; 64],
 }
 
-impl Means {
-    fn new(quantization: &[u8; 64], across: usize, down: usize) -> Self {
-        let terms = from_fn(|k| {
-            let place = usize::from(ZIGZAG[k]);
-            let (column, weight_x) = folded(place % 8, across);
-            let (row, weight_y) = folded(place / 8, down);
-            if weight_x * weight_y == 0.0 {
-                // To an unused sum, each to another one: adding nothing to a used sum would still wait for it.
-                #[expect(clippy::cast_possible_truncation, reason = "a place below 64")]
-                return ((across * down + k % (64 - across * down)) as u8, 0.0);
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "a place below 64, and a weight for f32 arithmetic")]
-            ((row * across + column) as u8, (weight_x * weight_y * f64::from(quantization[k])) as f32)
-        });
-        Self { across, down, terms }
-    }
-
-    /// Adds coefficient `k` of the zigzag order, below 64.
+impl Sink for Block<'_> {
     #[inline(always)]
-    pub(super) fn add(&self, sums: &mut [f32; 64], k: usize, value: i32) {
-        let (place, weight) = self.terms[k & 63];
-        #[expect(clippy::cast_precision_loss, reason = "below 2^24 in every real picture")]
-        let value = value as f32;
-        sums[usize::from(place & 63)] += value * weight;
+    #[expect(clippy::cast_possible_truncation, reason = "fits in real pictures; wraps in hostile ones, as elsewhere")]
+    fn take(&mut self, k: usize, value: i32) {
+        if let Some(factor) = self.quantization.get(k) {
+            self.coefficients[usize::from(ZIGZAG[k & 63])] = (value as i16).wrapping_mul(*factor);
+        }
+    }
+}
+
+/// To area means, `across x down` of a block, at most `N` of them, in fixed point.
+pub(super) struct Means<const N: usize> {
+    across: usize,
+    down: usize,
+    /// For each coefficient in zigzag order: what one unit of it adds to each mean, row by row, times 2^`digits`. As
+    /// long as a power of two so that places beyond the 64 need no look: nothing is added there.
+    weights: Box<[[i16; N]; PLACES]>,
+    digits: u32,
+}
+
+/// Beyond all places that a [`Sink`] is given.
+const PLACES: usize = 128;
+
+impl<const N: usize> Means<N> {
+    fn new(quantization: &[u8; 64], across: usize, down: usize) -> Self {
+        let (columns, rows) = (cell_means(across), cell_means(down));
+        let weight = |k: usize, sample: usize| {
+            let (u, v) = (usize::from(ZIGZAG[k]) % 8, usize::from(ZIGZAG[k]) / 8);
+            columns[u][sample % across] * rows[v][sample / across] * f64::from(quantization[k])
+        };
+        let samples = across * down;
+        let weights: [[f64; N]; 64] =
+            from_fn(|k| from_fn(|sample| if sample < samples { weight(k, sample) } else { 0.0 }));
+        let largest = weights.as_flattened().iter().fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
+        // As many digits as 16 bits hold, and sums of real pictures in 32.
+        let digits = (0..=16).rev().find(|&digits| largest * f64::from(1 << digits) < 32_767.0).unwrap_or(0);
+        #[expect(clippy::cast_possible_truncation, reason = "the digits were chosen so that it fits")]
+        let fixed = |weight: f64| (weight * f64::from(1 << digits)).round() as i16;
+        let weights = from_fn(|k| weights.get(k).map_or([0; N], |weights| weights.map(fixed)));
+        Self { across, down, weights: Box::new(weights), digits }
     }
 
-    /// Writes the samples of a block to `out`, rows `stride` apart; `flat` when only coefficient 0 was added.
-    pub(super) fn finish(&self, sums: &[f32; 64], flat: bool, out: &mut [u8], stride: usize) {
-        if flat {
-            out.chunks_mut(stride).take(self.down).for_each(|row| row[..self.across].fill(sample(sums[0])));
-            return;
-        }
+    /// The means of a block without coefficients: the middle of the range.
+    #[inline(always)]
+    pub(super) fn start(&self) -> Sums<'_, N> {
+        Sums { weights: &self.weights, means: [(128 << self.digits) + (1 << self.digits >> 1); N] }
+    }
+
+    /// Writes the samples of a block to `out`, rows `stride` apart.
+    #[inline(always)]
+    pub(super) fn finish(&self, sums: &Sums<'_, N>, out: &mut [u8], stride: usize) {
+        let samples = sums.samples(self.digits);
         match (self.across, self.down) {
-            (4, 4) => inverse::<4, 4>(sums, out, stride),
-            (2, 2) => inverse::<2, 2>(sums, out, stride),
-            (1, 1) => out[0] = sample(sums[0]),
-            (8, 4) => inverse::<8, 4>(sums, out, stride),
-            (4, 8) => inverse::<4, 8>(sums, out, stride),
-            (4, 2) => inverse::<4, 2>(sums, out, stride),
-            (2, 4) => inverse::<2, 4>(sums, out, stride),
-            (2, 1) => inverse::<2, 1>(sums, out, stride),
-            (1, 2) => inverse::<1, 2>(sums, out, stride),
+            (4, 4) => write::<4, 4>(&samples, out, stride),
+            (2, 2) => write::<2, 2>(&samples, out, stride),
+            (1, 1) => write::<1, 1>(&samples, out, stride),
+            (8, 4) => write::<8, 4>(&samples, out, stride),
+            (4, 8) => write::<4, 8>(&samples, out, stride),
+            (4, 2) => write::<4, 2>(&samples, out, stride),
+            (2, 4) => write::<2, 4>(&samples, out, stride),
+            (2, 1) => write::<2, 1>(&samples, out, stride),
+            (1, 2) => write::<1, 2>(&samples, out, stride),
             _ => unreachable!("sampling factors are 1 or 2"),
         }
     }
+
+    fn apply(&self, coefficients: &[(usize, i32)], out: &mut [u8], stride: usize) {
+        let mut sums = self.start();
+        coefficients.iter().for_each(|&(k, value)| sums.take(k, value));
+        self.finish(&sums, out, stride);
+    }
 }
 
-/// The folded frequency and its weight, normalisation of the 8-point transform included.
-fn folded(frequency: usize, points: usize) -> (usize, f64) {
-    let normalisation = if frequency == 0 { 0.5 / SQRT_2 } else { 0.5 };
-    let cell = 8 / points;
-    let mean = (0..cell).map(|x| cosine(2 * x + 1, frequency, 16)).sum::<f64>() / cell as f64;
-    let phase = frequency % (2 * points);
-    let place = if phase > points { 2 * points - phase } else { phase };
-    if place == points {
-        return (0, 0.0); // this cosine is odd about every cell: its means vanish
+/// Area means of a block as its coefficients come in.
+pub(super) struct Sums<'a, const N: usize> {
+    weights: &'a [[i16; N]; PLACES],
+    means: [i32; N],
+}
+
+impl<const N: usize> Sums<'_, N> {
+    /// Without the digits, clamped to bytes.
+    #[inline(always)]
+    #[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
+    fn samples(&self, digits: u32) -> [u8; N] {
+        self.means.map(|sum| (sum >> (digits & 31)).clamp(0, 255) as u8)
     }
-    (place, normalisation * mean / cosine(1, place, 2 * points))
+}
+
+impl<const N: usize> Sink for Sums<'_, N> {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "fits in real pictures; wraps in hostile ones, as elsewhere")]
+    fn take(&mut self, k: usize, value: i32) {
+        let (weights, value) = (&self.weights[k % PLACES], value as i16);
+        for (mean, weight) in self.means.iter_mut().zip(weights) {
+            *mean = mean.wrapping_add(i32::from(value) * i32::from(*weight));
+        }
+    }
+}
+
+#[inline(always)]
+fn write<const ACROSS: usize, const DOWN: usize>(samples: &[u8], out: &mut [u8], stride: usize) {
+    for (y, row) in samples.chunks_exact(ACROSS).take(DOWN).enumerate() {
+        out[y * stride..y * stride + ACROSS].copy_from_slice(row);
+    }
+}
+
+/// For each frequency of the 8-point transform, its normalised cosine averaged over each of `points` cells.
+fn cell_means(points: usize) -> [Vec<f64>; 8] {
+    let cell = 8 / points;
+    from_fn(|frequency| {
+        let normalisation = if frequency == 0 { 0.5 / SQRT_2 } else { 0.5 };
+        let mean = |at: usize| {
+            let samples = at * cell..(at + 1) * cell;
+            samples.map(|x| cosine(2 * x + 1, frequency, 16)).sum::<f64>() / cell as f64
+        };
+        (0..points).map(|at| normalisation * mean(at)).collect()
+    })
 }
 
 /// cos(odd * frequency * pi / period).
 fn cosine(odd: usize, frequency: usize, period: usize) -> f64 {
     ((odd * frequency) as f64 * PI / period as f64).cos()
-}
-
-/// Level shift, rounding and clamping to a byte.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the sum lies in 2^23 .. 2^23 + 255, whose low byte is the value")]
-fn sample(value: f32) -> u8 {
-    // Adding 2^23 rounds to the nearest integer and leaves it in the low bits; unlike a cast, this vectorises.
-    const INTEGERS: f32 = 8_388_608.0;
-    let value = value + 128.0;
-    let value = if value > 0.0 { value } else { 0.0 };
-    let value = if value < 255.0 { value } else { 255.0 };
-    (value + INTEGERS).to_bits() as u8
-}
-
-/// N-point cosines for the small inverse transforms, [frequency][sample].
-const COS_4: [[f32; 4]; 4] = [
-    [1.0; 4],
-    [0.923_879_5, 0.382_683_43, -0.382_683_43, -0.923_879_5],
-    [0.707_106_77, -0.707_106_77, -0.707_106_77, 0.707_106_77],
-    [0.382_683_43, -0.923_879_5, 0.923_879_5, -0.382_683_43],
-];
-const COS_8: [[f32; 8]; 8] = [
-    [1.0; 8],
-    [0.980_785_25, 0.831_469_6, 0.555_570_24, 0.195_090_32, -0.195_090_32, -0.555_570_24, -0.831_469_6, -0.980_785_25],
-    [0.923_879_5, 0.382_683_43, -0.382_683_43, -0.923_879_5, -0.923_879_5, -0.382_683_43, 0.382_683_43, 0.923_879_5],
-    [0.831_469_6, -0.195_090_32, -0.980_785_25, -0.555_570_24, 0.555_570_24, 0.980_785_25, 0.195_090_32, -0.831_469_6],
-    [
-        0.707_106_77,
-        -0.707_106_77,
-        -0.707_106_77,
-        0.707_106_77,
-        0.707_106_77,
-        -0.707_106_77,
-        -0.707_106_77,
-        0.707_106_77,
-    ],
-    [0.555_570_24, -0.980_785_25, 0.195_090_32, 0.831_469_6, -0.831_469_6, -0.195_090_32, 0.980_785_25, -0.555_570_24],
-    [0.382_683_43, -0.923_879_5, 0.923_879_5, -0.382_683_43, -0.382_683_43, 0.923_879_5, -0.923_879_5, 0.382_683_43],
-    [0.195_090_32, -0.555_570_24, 0.831_469_6, -0.980_785_25, 0.980_785_25, -0.831_469_6, 0.555_570_24, -0.195_090_32],
-];
-
-/// cos((2 sample + 1) frequency pi / 2 points).
-#[inline(always)]
-fn basis(points: usize, frequency: usize, sample: usize) -> f32 {
-    match points {
-        8 => COS_8[frequency][sample],
-        4 => COS_4[frequency][sample],
-        2 if frequency == 1 => [0.707_106_77, -0.707_106_77][sample],
-        _ => 1.0,
-    }
-}
-
-/// The inverse transform of a small block, columns first.
-#[inline(always)]
-fn inverse<const ACROSS: usize, const DOWN: usize>(sums: &[f32; 64], out: &mut [u8], stride: usize) {
-    let mut columns = [[0.0_f32; ACROSS]; DOWN];
-    for (y, row) in columns.iter_mut().enumerate() {
-        for frequency in 0..DOWN {
-            let factor = basis(DOWN, frequency, y);
-            for (x, value) in row.iter_mut().enumerate() {
-                *value += factor * sums[frequency * ACROSS + x];
-            }
-        }
-    }
-    for (y, row) in columns.iter().enumerate() {
-        let mut values = [0.0_f32; ACROSS];
-        for (frequency, sum) in row.iter().enumerate() {
-            for (x, value) in values.iter_mut().enumerate() {
-                *value += basis(ACROSS, frequency, x) * sum;
-            }
-        }
-        out[y * stride..y * stride + ACROSS].copy_from_slice(&values.map(sample));
-    }
 }
 
 /// Eight lanes that are transformed at once.
@@ -350,30 +345,64 @@ mod tests {
         })
     }
 
+    /// A table of factors that rise with the frequency as encoders' tables do (T.81, K.1), in zigzag order.
+    fn quantization(first: u8, last: u8) -> [u8; 64] {
+        from_fn(|k| first + u8::try_from(usize::from(last - first) * k / 63).unwrap())
+    }
+
+    fn check_size((across, down): (usize, usize), quantization: &[u8; 64], coefficients: &[i32; 64]) {
+        let whole = from_fn(|k| coefficients[k] * i32::from(quantization[k]));
+        let exact = definition(&whole);
+        let transform = Transform::new(quantization, across, down);
+        let mut out = [0; 64];
+        let coefficients: Vec<_> = coefficients.iter().copied().enumerate().collect();
+        transform.apply(&coefficients, false, &mut out, 8);
+        // Both round in fixed point: the full transform as libjpeg does, the means with the digits of their weights.
+        let tolerance = match (across, down) {
+            (8, 8) => 0.6,
+            _ if *quantization == [1; 64] => 0.51,
+            _ => 0.6,
+        };
+        let (cell_x, cell_y) = (8 / across, 8 / down);
+        for y in 0..down {
+            for x in 0..across {
+                let cell = (0..cell_y).flat_map(|j| (0..cell_x).map(move |i| (j, i)));
+                let sum: f64 = cell.map(|(j, i)| exact[y * cell_y + j][x * cell_x + i]).sum();
+                let mean = (sum / (cell_x * cell_y) as f64 + 128.0).clamp(0.0, 255.0);
+                let got = f64::from(out[8 * y + x]);
+                assert!((got - mean).abs() < tolerance, "{across}x{down} at {x},{y}: {got} for {mean}");
+            }
+        }
+    }
+
     #[test]
     fn every_size_gives_the_area_means_of_the_definition() {
+        let tables = [[1; 64], quantization(2, 20), quantization(16, 121), [255; 64]];
         for seed in 0..20 {
-            let coefficients = coefficients(seed);
-            let exact = definition(&coefficients);
-            let sizes = [(8, 8), (4, 4), (2, 2), (1, 1), (8, 4), (4, 8), (4, 2), (2, 4), (2, 1), (1, 2)];
-            for (across, down) in sizes {
-                let transform = Transform::new(&[1; 64], across, down);
-                let mut out = [0; 64];
-                let coefficients: Vec<_> = coefficients.into_iter().enumerate().collect();
-                transform.apply(&coefficients, false, &mut out, 8);
-                // The full transform rounds in fixed point, the means in floats.
-                let tolerance = if (across, down) == (8, 8) { 0.6 } else { 0.51 };
-                let (cell_x, cell_y) = (8 / across, 8 / down);
-                for y in 0..down {
-                    for x in 0..across {
-                        let cell = (0..cell_y).flat_map(|j| (0..cell_x).map(move |i| (j, i)));
-                        let sum: f64 = cell.map(|(j, i)| exact[y * cell_y + j][x * cell_x + i]).sum();
-                        let mean = (sum / (cell_x * cell_y) as f64 + 128.0).clamp(0.0, 255.0);
-                        let got = f64::from(out[8 * y + x]);
-                        assert!((got - mean).abs() < tolerance, "{across}x{down} at {x},{y}: {got} for {mean}");
-                    }
+            let whole = coefficients(seed);
+            for size in [(8, 8), (4, 4), (2, 2), (1, 1), (8, 4), (4, 8), (4, 2), (2, 4), (2, 1), (1, 2)] {
+                for table in &tables {
+                    check_size(size, table, &from_fn(|k| whole[k] / i32::from(table[k])));
                 }
             }
+        }
+    }
+
+    /// The largest that a file can hold: clamped, and nothing overflows.
+    #[test]
+    fn extreme_coefficients_give_bytes() {
+        for size in [(8, 8), (4, 4), (2, 2), (1, 1), (8, 4), (4, 8), (4, 2), (2, 4), (2, 1), (1, 2)] {
+            for (first, others) in [(i32::MAX, 1023), (i32::MIN, -1023), (32_767, 1023), (-32_768, -1023)] {
+                for table in [[1; 64], [255; 64]] {
+                    let transform = Transform::new(&table, size.0, size.1);
+                    let block: Vec<_> = (0..64).map(|k| (k, if k == 0 { first } else { others })).collect();
+                    transform.apply(&block, false, &mut [0; 64], 8);
+                }
+            }
+            let transform = Transform::new(&[255; 64], size.0, size.1);
+            let mut out = [1; 64];
+            transform.apply(&[(0, 100)], true, &mut out, 8);
+            assert_eq!(out[0], 255, "a bright block of {size:?} is clamped");
         }
     }
 }
