@@ -40,7 +40,11 @@ fn house() -> &'static House {
         std::fs::create_dir(&buckets).unwrap();
         let source = Buckets::open(BucketSource::Folder(buckets.clone())).unwrap();
         let store = Store::open(&dir.path().join("data")).unwrap();
-        let settings = Settings { model_version: installed.model_version, ..Settings::default() };
+        let settings = Settings {
+            model_version: installed.model_version,
+            calibrations: installed.calibrations,
+            ..Settings::default()
+        };
         let service = Service::new(Box::new(vision.unwrap()), store, source, settings).unwrap();
         House { service, buckets, _dir: dir }
     })

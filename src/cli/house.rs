@@ -66,7 +66,11 @@ pub(super) fn service(
     installed: &Installed,
     region: Option<&str>,
 ) -> Result<Service, Failure> {
-    let mut settings = Settings { model_version: installed.model_version.clone(), ..Settings::default() };
+    let mut settings = Settings {
+        model_version: installed.model_version.clone(),
+        calibrations: installed.calibrations.clone(),
+        ..Settings::default()
+    };
     if let Some(region) = region {
         region.clone_into(&mut settings.region);
     }

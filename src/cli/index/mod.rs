@@ -7,7 +7,7 @@
 mod external_id;
 pub(super) mod journal;
 mod tally;
-mod walk;
+pub(super) mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -13,11 +13,11 @@ const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(in crate::cli) struct Found {
     /// Absolute paths, each once.
-    pub(super) pictures: Vec<PathBuf>,
+    pub(in crate::cli) pictures: Vec<PathBuf>,
     /// Folders that could not be read, and why.
-    pub(super) unreadable: Vec<(PathBuf, String)>,
+    pub(in crate::cli) unreadable: Vec<(PathBuf, String)>,
 }
 
 /// Lists the pictures of `paths`: files as they are, folders with all that is below them, in the order of
@@ -26,7 +26,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// A path of the command line does not exist.
-pub(super) fn pictures(paths: &[PathBuf]) -> Result<Found, Failure> {
+pub(in crate::cli) fn pictures(paths: &[PathBuf]) -> Result<Found, Failure> {
     let mut walk = Walk::default();
     for path in paths {
         let real = fs::canonicalize(path).map_err(|error| Failure::other(format!("`{}`: {error}", path.display())))?;
