@@ -13,6 +13,7 @@ mod api;
 mod architecture;
 mod cli;
 mod crash;
+mod evaluate;
 mod models;
 mod operations;
 mod protocol;

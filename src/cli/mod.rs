@@ -4,6 +4,7 @@
 //! service in process, through [`crate::operations::Service::execute`], on the data directory.
 
 mod backup;
+mod calibrate;
 mod collections;
 mod compare;
 mod detect;
@@ -26,6 +27,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+
+#[doc(hidden)]
+pub use evaluate::accepts_manifest;
 
 use failure::Outcome;
 
@@ -105,8 +109,10 @@ enum Command {
     Backup(backup::Arguments),
     /// Make a new data directory from a backup file
     Restore(restore::Arguments),
-    /// Measure accuracy on a public data set
+    /// Measure error rates on labelled pictures, with a report
     Evaluate(evaluate::Arguments),
+    /// Fit what similarities stand for, on labelled pictures or a collection
+    Calibrate(calibrate::Arguments),
 }
 
 /// Parses the arguments and runs one command.
@@ -141,6 +147,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Backup(arguments) => backup::run(global, arguments),
         Command::Restore(arguments) => restore::run(global, arguments),
         Command::Evaluate(arguments) => evaluate::run(global, arguments),
+        Command::Calibrate(arguments) => calibrate::run(global, arguments),
     }
 }
 

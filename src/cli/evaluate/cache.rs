@@ -14,7 +14,7 @@ const MAGIC: &[u8; 8] = b"trombiE1";
 const HEAD_BYTES: usize = 48;
 
 /// SHA-256.
-pub(super) type Hash = [u8; 32];
+pub(in crate::cli) type Hash = [u8; 32];
 
 /// What was seen in a picture.
 #[derive(Debug, Clone, PartialEq)]

@@ -136,13 +136,6 @@ impl DataSet {
             .collect();
         Self { name, people, pictures, columns, remarks }
     }
-
-    /// Pictures of each person.
-    pub(crate) fn pictures_of_people(&self) -> Vec<u32> {
-        let mut counts = vec![0; self.people.len()];
-        self.pictures.iter().for_each(|picture| counts[picture.person as usize] += 1);
-        counts
-    }
 }
 
 /// The rows of a manifest, and the names of its group columns.
@@ -252,7 +245,6 @@ mod tests {
         assert_eq!(rows, [("a 1.jpg", 0, "f"), ("a.jpg", 1, "m"), ("b.jpg", 1, "m")]);
         assert_eq!(set.columns, ["Sex"]);
         assert_eq!(set.pictures[0].file, Path::new("d/a 1.jpg"));
-        assert_eq!(set.pictures_of_people(), [1, 2]);
     }
 
     #[test]
