@@ -178,7 +178,7 @@ fn json(fitted: &Fitted) -> serde_json::Value {
     let anchor = |anchor: &crate::gallery::similarity::Anchor| {
         serde_json::json!({
             "Similarity": anchor.percent, "Cosine": anchor.cosine, "Fmr": anchor.fmr.rate, "Low": anchor.fmr.low,
-            "High": anchor.fmr.high, "Source": source(anchor.fmr.source),
+            "High": anchor.fmr.high, "Source": source(anchor.fmr.source), "Spread": anchor.spread,
         })
     };
     let pair = |&(a, b): &(u32, u32)| [fitted.people[a as usize].as_str(), fitted.people[b as usize].as_str()];
@@ -189,7 +189,6 @@ fn json(fitted: &Fitted) -> serde_json::Value {
         "Pictures": calibration.pictures,
         "Comparisons": calibration.comparisons,
         "Method": calibration.method,
-        "Spread": calibration.spread,
         "Check": fitted.fit.check,
         "Anchors": calibration.anchors().iter().map(anchor).collect::<Vec<_>>(),
         "SuspectedOnePerson": fitted.fit.suspected.iter().map(pair).collect::<Vec<_>>(),

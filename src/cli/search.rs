@@ -78,6 +78,9 @@ fn print(answer: &Output) -> Result<(), Failure> {
 
 /// What the search of somebody who is not enrolled would find, as a sentence.
 fn in_words(expected: &Expectation, percent: f32) -> String {
+    if expected.enrolled == Some(0) {
+        return "nobody is enrolled".to_owned();
+    }
     let enrolled = expected.enrolled.map_or_else(String::new, |n| format!(" among {} enrolled faces", count(n)));
     match expected.fpir {
         Fpir::Unknown(_) => format!(

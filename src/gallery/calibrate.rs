@@ -87,19 +87,36 @@ pub fn fit(mut blank: Calibration, material: Material<'_>) -> Result<Fit, Calibr
     let holds = check.is_some_and(|ratio| (1.0 / CHECK_FACTOR..=CHECK_FACTOR).contains(&ratio));
     let tail = if holds { Tail::fit(&counted, true) } else { None };
     let replicates = if tail.is_some() { table.replicates(&counted) } else { Vec::new() };
+    let mut spread = 0.0;
     let anchors: Vec<Anchor> = LEVELS
         .iter()
         .map_while(|&(percent, rate)| {
             let (cosine, fmr) =
                 table.level(rate).or_else(|| tail_level(tail.as_ref()?, &counted, &replicates, rate))?;
-            Some(Anchor { percent, cosine, fmr })
+            // What cannot be seen at a level is taken from the last one where it can.
+            spread = table.spread(cosine).unwrap_or(spread);
+            Some(Anchor { percent, cosine, fmr, spread })
         })
         .collect();
     blank.comparisons = material.non_mated.total();
     blank.method = method(&anchors, tail.as_ref(), check, suspected.len());
-    blank.spread = table.spread();
     let calibration = blank.with_anchors(anchors)?;
     Ok(Fit { calibration, tail, check, counted, suspected })
+}
+
+/// The false match rate of two people drawn at random, at `cosine`, with its 95 % interval: every pair of people counts
+/// once, and those of `aside` (sorted, smaller numbers first) do not count. `None` where not every false match is kept.
+#[must_use]
+pub fn rate_of_people(material: Material<'_>, cosine: f32, aside: &[(u32, u32)]) -> Option<(f64, f64, f64)> {
+    material.non_mated.beyond(cosine)?;
+    let people = material.pictures.iter().filter(|&&count| count > 0).count() as u64;
+    let pairs = people * people.saturating_sub(1) / 2;
+    if pairs <= aside.len() as u64 {
+        return None;
+    }
+    let table = Table::of(material, pairs, &aside.iter().copied().collect());
+    let (low, high) = table.interval(cosine);
+    Some((table.share(cosine), low, high))
 }
 
 /// Twice: the second look is with a tail that the first one's suspects no longer bend.
@@ -197,6 +214,7 @@ impl<'a> Table<'a> {
             let cosine = round_up(scores.threshold_at(rate, 1)?);
             #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
             let counted = scores.at_or_above(cosine) as f64 / scores.total() as f64;
+            // Of tens of millions of comparisons the count itself is sure; this leaves room for people with many pictures.
             let (low, high) = (0.8 * counted, (1.25 * counted).min(1.0));
             return Some((cosine, StatedRate { rate: counted, low, high, source: RateSource::Counted }));
         };
@@ -211,6 +229,9 @@ impl<'a> Table<'a> {
     fn interval(&self, cosine: f32) -> (f64, f64) {
         let above = self.rows.partition_point(|row| row.cosine >= cosine);
         let p = self.share(cosine);
+        if p <= 0.0 {
+            return Rate::interval_of(0.0, self.total, 0.05);
+        }
         let of_pairs = by_pair(&self.rows[..above]);
         let people = self.material.pictures.len();
         let mut of_person = vec![0.0; people];
@@ -261,13 +282,11 @@ impl<'a> Table<'a> {
     }
 
     /// How unlike people are in how often they are confused, as the spread v of [`fpir`]: such that the share of people
-    /// who are confused with anybody at all comes out as counted, at the threshold where that is one person in two or
-    /// so. Matched to that share and not to the variance, which a few extreme people decide.
-    fn spread(&self) -> f64 {
+    /// who are confused with anybody at all comes out as counted. Matched to that share and not to the variance, which
+    /// a few extreme people decide. `None` where fewer than one person in ten is: chance would decide.
+    fn spread(&self, cosine: f32) -> Option<f64> {
         let people = self.material.pictures.len();
-        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-        let wanted = (1.0 / people as f64).max(COUNTED_MIN / self.total);
-        let Some((cosine, fmr)) = self.reached(wanted) else { return 0.0 };
+        let fmr = self.share(cosine);
         let above = self.rows.partition_point(|row| row.cosine >= cosine);
         let mut alone = vec![1.0_f64; people];
         for (first, second, part) in by_pair(&self.rows[..above]) {
@@ -276,16 +295,19 @@ impl<'a> Table<'a> {
         }
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let confused = 1.0 - alone.iter().sum::<f64>() / people as f64;
+        if confused < 0.1 || above == self.rows.len() {
+            return None;
+        }
         let others = people as u64 - 1;
         if fpir(fmr, others, 0.0) <= confused {
-            return 0.0;
+            return Some(0.0);
         }
         let (mut low, mut high) = (0.0, 1000.0);
         for _ in 0..60 {
             let middle = 0.5 * (low + high);
             if fpir(fmr, others, middle) > confused { low = middle } else { high = middle }
         }
-        (high * 1e3_f64).round() / 1e3
+        Some((high * 1e3_f64).round() / 1e3)
     }
 }
 
@@ -355,7 +377,7 @@ fn method(anchors: &[Anchor], tail: Option<&Tail>, check: Option<f64>, suspected
         (Some(tail), Some(check)) => {
             let [a, b, d] = tail.coefficients();
             format!(
-                "below, the curved normal tail z = {a:.4} + {b:.4} c + {d:.4} c^2, fitted to the counted rates from 1e-2; from the higher rates it predicts {check:.2} times the lowest counted one"
+                "below, the curved normal tail z = {a:.4} {b:+.4} c {d:+.4} c^2, fitted to the counted rates from 1e-2; from the higher rates it predicts {check:.2} times the lowest counted one"
             )
         }
         (None, Some(check)) => format!(
@@ -418,7 +440,8 @@ mod tests {
 
     #[test]
     fn people_who_are_all_alike_have_no_spread() {
-        let spread = fitted(1500, 1).unwrap().calibration.spread;
+        let fit = fitted(1500, 1).unwrap();
+        let spread = fit.calibration.anchors()[4].spread;
         assert!(spread < 0.4, "{spread}");
     }
 

@@ -51,8 +51,8 @@ pub fn expect(calibration: &Calibration, cosine: f32, enrolled: u64) -> Expectat
     let fpir = match calibration.fmr(cosine) {
         None => Fpir::Unknown(Unknown::Uncalibrated),
         Some(fmr) => Fpir::Known {
-            rate: fpir(fmr.rate, enrolled, calibration.spread),
-            low: fpir(fmr.low, enrolled, calibration.spread),
+            rate: fpir(fmr.rate, enrolled, calibration.spread(cosine)),
+            low: fpir(fmr.low, enrolled, calibration.spread(cosine)),
             high: fpir(fmr.high, enrolled, 0.0),
             source: fmr.source,
         },
@@ -117,10 +117,9 @@ mod tests {
             percent,
             cosine: 0.08 * step as f32,
             fmr: StatedRate { rate, low: 0.7 * rate, high: 1.4 * rate, source: RateSource::Counted },
+            spread: 1.5,
         });
-        let mut calibration = Calibration::none(ModelId::new("x"));
-        calibration.spread = 1.5;
-        let calibration = calibration.with_anchors(anchors.collect()).unwrap();
+        let calibration = Calibration::none(ModelId::new("x")).with_anchors(anchors.collect()).unwrap();
         for step in -100..=100_i8 {
             let Fpir::Known { rate, low, high, .. } = expect(&calibration, f32::from(step) / 100.0, 5000).fpir else {
                 panic!("known");

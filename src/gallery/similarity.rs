@@ -23,6 +23,9 @@ pub struct Anchor {
     pub cosine: f32,
     /// False match rate at that cosine.
     pub fmr: StatedRate,
+    /// How unlike people are in how often they are taken for others there: `spread` of
+    /// [`super::expectation::fpir`]. 0 when all are alike.
+    pub spread: f64,
 }
 
 /// A rate as a calibration states it, between 0 and 1.
@@ -62,9 +65,6 @@ pub struct Calibration {
     pub comparisons: u64,
     /// How rates beyond the data were found, and what was left out.
     pub method: String,
-    /// How unlike people are in how often they are taken for others: `spread` of [`super::expectation::fpir`]. 0 when
-    /// all are alike.
-    pub spread: f64,
     /// Strictly increasing in cosine and percent, strictly decreasing in rate; at least two.
     anchors: Vec<Anchor>,
 }
@@ -92,6 +92,9 @@ impl Calibration {
             if !inside || anchor.percent <= 0.0 || anchor.cosine <= -1.0 {
                 return wrong("percents lie between 0 and 100, cosines between -1 and 1");
             }
+            if !(anchor.spread >= 0.0 && anchor.spread.is_finite()) {
+                return wrong("spreads are not negative");
+            }
             if !(rate > 0.0 && rate < 1.0 && low >= 0.0 && low <= rate && rate <= high && high <= 1.0) {
                 return wrong("rates lie between 0 and 1 and inside their intervals");
             }
@@ -115,7 +118,6 @@ impl Calibration {
             pictures: 0,
             comparisons: 0,
             method: "uncalibrated: percent = 50 (1 + cosine); no false match rate is known".to_owned(),
-            spread: 0.0,
             anchors: Vec::new(),
         }
     }
@@ -199,6 +201,18 @@ impl Calibration {
         Some(StatedRate { rate: mix(|r| r.rate), low: mix(|r| r.low), high: mix(|r| r.high), source })
     }
 
+    /// How unlike people are at `cosine`, by straight lines between levels; the nearest level's beyond them.
+    #[must_use]
+    pub fn spread(&self, cosine: f32) -> f64 {
+        let (Some(first), Some(last)) = (self.anchors.first(), self.anchors.last()) else { return 0.0 };
+        let Some(upper) = self.anchors.iter().position(|a| a.cosine > cosine) else { return last.spread };
+        let Some((a, b)) = upper.checked_sub(1).map(|lower| (&self.anchors[lower], &self.anchors[upper])) else {
+            return first.spread;
+        };
+        let share = f64::from(cosine - a.cosine) / f64::from(b.cosine - a.cosine);
+        a.spread + share * (b.spread - a.spread)
+    }
+
     /// Straight lines between the levels and the scale's ends, from the axis `of` to the axis `to`; flat beyond.
     fn between(&self, x: f32, of: fn((f32, f32)) -> f32, to: fn((f32, f32)) -> f32) -> f32 {
         const LOWEST: (f32, f32) = (-1.0, 0.0);
@@ -249,7 +263,7 @@ mod tests {
         let anchor = |(&(percent, rate), cosine): (&(f32, f64), f32)| {
             let source = if rate < 1e-5 { RateSource::Tail } else { RateSource::Counted };
             let fmr = StatedRate { rate, low: 0.8 * rate, high: 1.25 * rate, source };
-            Anchor { percent, cosine, fmr }
+            Anchor { percent, cosine, fmr, spread: 0.0 }
         };
         Calibration::none(ModelId::new("toy")).with_anchors(anchors.map(anchor).collect()).unwrap()
     }

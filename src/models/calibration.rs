@@ -35,7 +35,6 @@ struct File {
     pictures: u64,
     comparisons: u64,
     method: String,
-    spread: f64,
     anchors: Vec<AnchorEntry>,
 }
 
@@ -48,6 +47,7 @@ struct AnchorEntry {
     low: f64,
     high: f64,
     source: SourceEntry,
+    spread: f64,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -70,16 +70,12 @@ pub fn from_toml(text: &str) -> Result<Calibration, String> {
     {
         return Err(format!("texts have 1 to {TEXT_BYTES_MAX} bytes"));
     }
-    if !(file.spread >= 0.0 && file.spread.is_finite()) {
-        return Err("`spread` is not negative".to_owned());
-    }
     let mut calibration = Calibration::none(ModelId::new(&file.model_id));
     calibration.data_set = file.data_set;
     calibration.people = file.people;
     calibration.pictures = file.pictures;
     calibration.comparisons = file.comparisons;
     calibration.method = file.method;
-    calibration.spread = file.spread;
     calibration.with_anchors(file.anchors.iter().map(anchor).collect()).map_err(|error| error.to_string())
 }
 
@@ -90,10 +86,10 @@ fn anchor(entry: &AnchorEntry) -> Anchor {
         SourceEntry::Tail => RateSource::Tail,
     };
     let fmr = StatedRate { rate: entry.fmr, low: entry.low, high: entry.high, source };
-    Anchor { percent: entry.percent as f32, cosine: entry.cosine as f32, fmr }
+    Anchor { percent: entry.percent as f32, cosine: entry.cosine as f32, fmr, spread: entry.spread }
 }
 
-/// Writes a calibration as [`from_toml`] reads it.
+/// Writes a calibration as [`from_toml`] reads it, rates with four digits.
 ///
 /// # Errors
 /// None for a calibration with levels; the text of the TOML writer otherwise.
@@ -101,13 +97,14 @@ pub fn to_toml(calibration: &Calibration) -> Result<String, String> {
     let entry = |anchor: &Anchor| AnchorEntry {
         percent: decimal(anchor.percent),
         cosine: decimal(anchor.cosine),
-        fmr: anchor.fmr.rate,
-        low: anchor.fmr.low,
-        high: anchor.fmr.high,
+        fmr: four_digits(anchor.fmr.rate),
+        low: four_digits(anchor.fmr.low).min(four_digits(anchor.fmr.rate)),
+        high: four_digits(anchor.fmr.high).max(four_digits(anchor.fmr.rate)),
         source: match anchor.fmr.source {
             RateSource::Counted => SourceEntry::Counted,
             RateSource::Tail => SourceEntry::Tail,
         },
+        spread: anchor.spread,
     };
     let file = File {
         schema: SCHEMA,
@@ -117,10 +114,14 @@ pub fn to_toml(calibration: &Calibration) -> Result<String, String> {
         pictures: calibration.pictures,
         comparisons: calibration.comparisons,
         method: calibration.method.clone(),
-        spread: calibration.spread,
         anchors: calibration.anchors().iter().map(entry).collect(),
     };
     toml::to_string(&file).map_err(|error| error.to_string())
+}
+
+/// More would promise what no data hold.
+fn four_digits(rate: f64) -> f64 {
+    format!("{rate:.3e}").parse().unwrap_or(rate)
 }
 
 /// The shortest decimal that means this f32.
@@ -237,7 +238,7 @@ mod tests {
         let good = EMBEDDED[0].1;
         for (from, to) in [
             ("schema = 1", "schema = 9"),
-            ("spread = ", "spread = -1"),
+            ("spread = ", "spread = -1.0 # "),
             ("source = \"counted\"", "source = \"guessed\""),
             ("percent = 80", "percent = 10"),
             ("data_set = ", "extra = 1\ndata_set = "),

@@ -109,6 +109,8 @@ pub(super) struct AtThreshold {
     pub(super) fmr: Figure,
     /// The same without the pairs of people who are suspected to be one.
     pub(super) fmr_suspects_aside: Figure,
+    /// Each pair of people counted once, suspects aside: rate, low, high. This is what calibrations state.
+    pub(super) fmr_of_people: Option<[f64; 3]>,
     pub(super) fnmr: Figure,
     /// What the calibration states: rate, low, high.
     pub(super) stated_fmr: Option<[f64; 3]>,
@@ -146,6 +148,8 @@ pub(super) struct Identified {
     pub(super) label: String,
     pub(super) cosine: f32,
     pub(super) fpir: Figure,
+    /// The same when suspected labels are taken for what they may be: one person. `None` without suspects.
+    pub(super) fpir_suspects_aside: Option<Figure>,
     pub(super) fnir_rank_1: Figure,
     /// Others returned by a search of somebody who is not enrolled, on average.
     pub(super) selectivity: Option<f64>,

@@ -111,6 +111,31 @@ impl<'a> Measured<'a> {
         measured
     }
 
+    /// The same pictures with people who are suspected to be one taken for one.
+    pub(super) fn merged(&self, suspected: &[(u32, u32)]) -> Self {
+        let mut as_one: Vec<u32> = (0..).take(self.pictures.len()).collect();
+        // Pairs are sorted, the smaller number first: following twice finds the first of a chain of three.
+        for &(first, second) in suspected {
+            as_one[second as usize] = as_one[first as usize];
+        }
+        let people: Vec<u32> = self.people.iter().map(|&person| as_one[person as usize]).collect();
+        let mut pictures = vec![0; self.pictures.len()];
+        people.iter().for_each(|&person| pictures[person as usize] += 1);
+        Self {
+            set: self.set,
+            calibration: Arc::clone(&self.calibration),
+            usable: self.usable.clone(),
+            vectors: self.vectors.clone(),
+            people,
+            measures: self.measures.clone(),
+            pictures,
+            dimensions: self.dimensions,
+            threads: self.threads,
+            same_picture: Vec::new(),
+            copies: 0,
+        }
+    }
+
     pub(super) fn samples(&self) -> Samples<'_> {
         Samples { dimensions: self.dimensions, vectors: &self.vectors, people: &self.people }
     }
@@ -211,9 +236,11 @@ impl<'a> Measured<'a> {
 
     /// The scale fitted on this very set: its tail and its suspects; `None` where the people are too few.
     pub(super) fn own_fit(&self, compared: &Compared) -> Option<Fit> {
-        let blank = Calibration::none(self.calibration.model_id.clone());
-        let material = Material { non_mated: &compared.non_mated, people: &self.people, pictures: &self.pictures };
-        calibrate::fit(blank, material).ok()
+        calibrate::fit(Calibration::none(self.calibration.model_id.clone()), self.material(compared)).ok()
+    }
+
+    fn material<'b>(&'b self, compared: &'b Compared) -> Material<'b> {
+        Material { non_mated: &compared.non_mated, people: &self.people, pictures: &self.pictures }
     }
 
     /// FMR at a cosine with an interval; where not every false match is kept, the interval is that of as many
@@ -276,6 +303,8 @@ impl<'a> Measured<'a> {
             cosine: level.cosine,
             fmr: self.fmr(compared, level.cosine, &[]).into(),
             fmr_suspects_aside: self.fmr(compared, level.cosine, aside).into(),
+            fmr_of_people: calibrate::rate_of_people(self.material(compared), level.cosine, aside)
+                .map(|(rate, low, high)| [rate, low, high]),
             fnmr: self.fnmr(compared, level.cosine, &all).into(),
             stated_fmr: level
                 .percent
@@ -482,6 +511,7 @@ impl<'a> Measured<'a> {
             label: level.label.clone(),
             cosine: level.cosine,
             fpir: fpir(found, level.cosine).into(),
+            fpir_suspects_aside: None,
             fnir_rank_1: fnir(found, level.cosine, 1).into(),
             selectivity: selectivity(found, place),
             expected_fpir: level.percent.and_then(|_| expected(&self.calibration, level.cosine, size as u64)),

@@ -207,8 +207,20 @@ fn find(
     // As many people are left to be enrolled as are searched for.
     let probes = probes.min(usize::try_from(measured.counts().0 / 3).unwrap_or(usize::MAX));
     let searching = Searching { seed: options.seed, draws: options.draws.into(), probes };
-    let progress = output::progress(global, options.draws.into(), "draws of searches");
-    let (identification, prediction, searches) = measured.identification(searching, &levels, &|| progress.inc(1));
+    let progress = output::progress(global, 2 * usize::from(options.draws), "draws of searches");
+    let (mut identification, mut prediction, searches) =
+        measured.identification(searching, &levels, &|| progress.inc(1));
+    if !aside.is_empty() {
+        // Again with suspected labels taken for what they may be; what is predicted is of people, so it is held against
+        // this.
+        let (without, checks, _) = measured.merged(aside).identification(searching, &levels, &|| progress.inc(1));
+        for (gallery, without) in identification.iter_mut().zip(without) {
+            for (at, without) in gallery.at_threshold.iter_mut().zip(without.at_threshold) {
+                at.fpir_suspects_aside = Some(without.fpir);
+            }
+        }
+        prediction = checks;
+    }
     progress.finish_and_clear();
     let data_set = measured.data_set(&seen.samples);
     let network = measured.calibration.model_id.as_str();

@@ -25,6 +25,14 @@ pub(super) fn rate(figure: &Figure) -> String {
     }
 }
 
+/// A rate with the ends of its interval.
+pub(super) fn stated([rate, low, high]: [f64; 3]) -> String {
+    if rate <= 0.0 {
+        return format!("none: at most {}", share(high));
+    }
+    format!("{} ({} to {})", share(rate), share(low), share(high))
+}
+
 /// A rate with its counts.
 pub(super) fn rate_and_counts(figure: &Figure) -> String {
     if figure.trials == 0 || figure.errors == 0 {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::findings::{Findings, Gallery, GroupTable, SuspectPair, Verification};
-use super::super::words::{count, rate, rate_and_counts, share};
+use super::super::words::{count, rate, rate_and_counts, share, stated};
 use super::plot::{Plot, Scale, Series};
 
 const STYLE: &str = "\
@@ -165,6 +165,7 @@ impl Page {
                 vec![
                     at.label.clone(),
                     rate_and_counts(&at.fpir),
+                    at.fpir_suspects_aside.as_ref().map_or_else(|| "-".to_owned(), rate),
                     at.expected_fpir.map_or_else(|| "not known".to_owned(), expected),
                     rate_and_counts(&at.fnir_rank_1),
                     at.selectivity.map_or_else(|| "-".to_owned(), |s| format!("{s:.3}")),
@@ -172,7 +173,14 @@ impl Page {
             })
             .collect();
         self.table(
-            &["Threshold", "FPIR, measured", "FPIR, expected by calibration", "FNIR, rank 1", "Others returned"],
+            &[
+                "Threshold",
+                "FPIR, as labelled",
+                "FPIR, suspected labels aside",
+                "FPIR, expected by calibration",
+                "FNIR, rank 1",
+                "Others returned",
+            ],
             &rows,
         );
         let ranks: Vec<String> = gallery
@@ -291,13 +299,11 @@ impl Page {
             .at_threshold
             .iter()
             .map(|at| {
-                let stated =
-                    |[rate, low, high]: [f64; 3]| format!("{} ({} to {})", share(rate), share(low), share(high));
                 vec![
                     at.label.clone(),
                     format!("{:.4}", at.cosine),
                     rate_and_counts(&at.fmr),
-                    rate_and_counts(&at.fmr_suspects_aside),
+                    at.fmr_of_people.map_or_else(|| "-".to_owned(), stated),
                     at.stated_fmr.map_or_else(|| "-".to_owned(), stated),
                     rate_and_counts(&at.fnmr),
                 ]
@@ -308,12 +314,13 @@ impl Page {
                 "Threshold",
                 "Cosine",
                 "FMR as labelled",
-                "FMR, suspected labels aside",
+                "FMR of two people at random",
                 "FMR the calibration states",
                 "FNMR",
             ],
             &rows,
         );
+        self.line("<p class=\"small\">As labelled, every comparison of two pictures counts, and people with many pictures count often. Of two people at random, each pair of people counts once and the labels to look at (below) are set aside; that is what a calibration states.</p>");
         let rows: Vec<Vec<String>> = verification
             .at_fmr
             .iter()

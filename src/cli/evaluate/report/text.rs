@@ -1,7 +1,7 @@
 //! The report on the terminal.
 
 use super::super::findings::{Figure, Findings};
-use super::super::words::{count, rate, rate_and_counts, share};
+use super::super::words::{count, rate, rate_and_counts, share, stated};
 use crate::cli::output::{one_line, table};
 
 /// Files listed by name before the rest is only counted.
@@ -94,14 +94,13 @@ fn verification(findings: &Findings, lines: &mut Vec<String>) {
                 at.label.clone(),
                 format!("{:.4}", at.cosine),
                 rate(&at.fmr),
-                rate(&at.fmr_suspects_aside),
-                at.stated_fmr
-                    .map_or_else(|| "-".to_owned(), |[r, l, h]| format!("{} ({} to {})", share(r), share(l), share(h))),
+                at.fmr_of_people.map_or_else(|| "-".to_owned(), stated),
+                at.stated_fmr.map_or_else(|| "-".to_owned(), stated),
                 rate(&at.fnmr),
             ]
         })
         .collect();
-    let header = ["  threshold", "cosine", "FMR as labelled", "FMR, suspects aside", "FMR stated", "FNMR"];
+    let header = ["  threshold", "cosine", "FMR as labelled", "FMR of people, suspects aside", "FMR stated", "FNMR"];
     lines.extend(table(&header, &rows).iter().map(|line| format!("  {line}")));
 }
 
@@ -132,6 +131,7 @@ fn identification(findings: &Findings, lines: &mut Vec<String>) {
                 vec![
                     at.label.clone(),
                     rate(&at.fpir),
+                    at.fpir_suspects_aside.as_ref().map_or_else(|| "-".to_owned(), rate),
                     at.expected_fpir.map_or_else(
                         || "not known".to_owned(),
                         |[r, l, h]| format!("{} ({} to {})", share(r), share(l), share(h)),
@@ -141,7 +141,14 @@ fn identification(findings: &Findings, lines: &mut Vec<String>) {
                 ]
             })
             .collect();
-        let header = ["  threshold", "FPIR measured", "FPIR expected", "FNIR rank 1", "others returned"];
+        let header = [
+            "  threshold",
+            "FPIR as labelled",
+            "FPIR, suspects aside",
+            "FPIR expected",
+            "FNIR rank 1",
+            "others returned",
+        ];
         lines.extend(table(&header, &rows).iter().map(|line| format!("  {line}")));
         let ranks: Vec<String> =
             gallery.investigation.iter().map(|(rank, fnir)| format!("rank {rank} {}", self::rate(fnir))).collect();
