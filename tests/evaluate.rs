@@ -227,3 +227,92 @@ fn all_of_lfw_equals_another_program() {
     assert_eq!(found["Verification"]["Mated"], 242_257);
     agrees(&export, &report.with_extension("json"));
 }
+
+/// The central face of each picture of LFW as a vector of `pack`, with the number of its person.
+fn embedded_lfw(shared: &Path, pack: &crate::vision::Pack) -> (Vec<f32>, Vec<u32>) {
+    let mut options = crate::support::installed().vision_options(2, 100);
+    options.embedder = pack.file(shared);
+    options.embedder_contract = pack.contract(shared);
+    let vision = trombi::vision::Vision::open(&options).unwrap();
+    let mut files: Vec<(u32, PathBuf)> = Vec::new();
+    let mut people: Vec<PathBuf> =
+        fs::read_dir(shared.join("datasets/lfw")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()).collect();
+    people.sort();
+    for (number, person) in (0..).zip(&people) {
+        files.extend(fs::read_dir(person).unwrap().map(|entry| (number, entry.unwrap().path())));
+    }
+    files.sort();
+    let embed = |file: &Path| -> Vec<f32> {
+        let scene = vision.look(&fs::read(file).unwrap()).unwrap();
+        let middle = (scene.width_px as f32 / 2.0, scene.height_px as f32 / 2.0);
+        let distance = |face: &trombi::vision::Face| {
+            let b = &face.detection.box_px;
+            (b.left + b.width / 2.0 - middle.0).hypot(b.top + b.height / 2.0 - middle.1)
+        };
+        let face = scene.faces.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap();
+        vision.embed(&[face.aligned.as_ref().unwrap()]).unwrap()[0].vector().to_vec()
+    };
+    let (left, right) = files.split_at(files.len() / 2);
+    let half = |files: &[(u32, PathBuf)]| files.iter().flat_map(|(_, file)| embed(file)).collect::<Vec<f32>>();
+    let vectors = std::thread::scope(|scope| {
+        let left = scope.spawn(|| half(left));
+        let right = half(right);
+        [left.join().unwrap(), right].concat()
+    });
+    (vectors, files.iter().map(|(person, _)| *person).collect())
+}
+
+#[test]
+#[ignore = "all of LFW with two networks: minutes, best in release"]
+fn stated_rates_hold_on_people_whom_the_calibration_has_not_seen() {
+    use trombi::gallery::all_pairs::{Samples, compare_all};
+    use trombi::gallery::calibrate::{Material, fit, rate_of_people};
+    use trombi::gallery::similarity::Calibration;
+    use trombi::vision::ModelId;
+    let Some(shared) = shared() else { return skipped("the data set LFW") };
+    for (name, pack) in [("retail-0095", crate::vision::RETAIL), ("mobilefacenet", crate::vision::MOBILE)] {
+        let (vectors, people) = embedded_lfw(&shared, &pack);
+        let dimensions = vectors.len() / people.len();
+        // Every second person, each half renumbered.
+        let halves = [0, 1].map(|half| {
+            let of_half: Vec<usize> = (0..people.len()).filter(|&s| people[s] % 2 == half).collect();
+            let numbers: Vec<u32> = of_half.iter().map(|&s| people[s] / 2).collect();
+            let part: Vec<f32> =
+                of_half.iter().flat_map(|&s| vectors[s * dimensions..][..dimensions].iter().copied()).collect();
+            let mut pictures = vec![0_u32; *numbers.iter().max().unwrap() as usize + 1];
+            numbers.iter().for_each(|&person| pictures[person as usize] += 1);
+            let samples = Samples { dimensions, vectors: &part, people: &numbers };
+            let compared = compare_all(samples, 1 << 20, 2, &|_| ());
+            (compared, numbers, pictures)
+        });
+        let material = |half: usize| {
+            let (compared, people, pictures) = &halves[half];
+            Material { non_mated: &compared.non_mated, people, pictures }
+        };
+        let fits = [0, 1].map(|half| fit(Calibration::none(ModelId::new(name)), material(half)).unwrap());
+        for (seen, unseen) in [(0, 1), (1, 0)] {
+            println!("{name}, half {seen} on half {unseen}: {}", fits[seen].calibration.method);
+            for anchor in &fits[seen].calibration.anchors()[4..] {
+                let measured = rate_of_people(material(unseen), anchor.cosine, &fits[unseen].suspected).unwrap();
+                let ratio = measured.0 / anchor.fmr.rate;
+                println!(
+                    "  {} %: stated {:.1e} ({:.1e} to {:.1e}), measured {:.1e} ({:.1e} to {:.1e}), ratio {ratio:.2}",
+                    anchor.percent,
+                    anchor.fmr.rate,
+                    anchor.fmr.low,
+                    anchor.fmr.high,
+                    measured.0,
+                    measured.1,
+                    measured.2
+                );
+                // Where four million pairs of people can show the rate; below, where their interval begins.
+                let least = if anchor.fmr.rate > 5e-6 { measured.0 } else { measured.1 };
+                assert!(
+                    least <= 2.0 * anchor.fmr.rate && measured.2 >= 0.5 * anchor.fmr.rate,
+                    "{name} {}",
+                    anchor.percent
+                );
+            }
+        }
+    }
+}

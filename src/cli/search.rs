@@ -86,7 +86,7 @@ fn in_words(expected: &Expectation, percent: f32) -> String {
         Fpir::Unknown(_) => format!(
             "how often a stranger would match at {percent} %{enrolled} is not known: the network has no calibration; `trombi calibrate` makes one"
         ),
-        Fpir::Known { high, low, .. } if low == 0.0 => format!(
+        Fpir::Known { high, low: 0.0, .. } => format!(
             "of 1,000 strangers searched at {percent} %{enrolled}, expect at most {} to match somebody",
             of_thousand(high)
         ),

@@ -468,8 +468,8 @@ mod tests {
         let first = vectors[..DIMENSIONS].to_vec();
         for _ in 0..49 {
             vectors.extend_from_slice(&first);
-            numbers.push(0);
         }
+        numbers.extend([0; 49]);
         let samples = Samples { dimensions: DIMENSIONS, vectors: &vectors, people: &numbers };
         let compared = compare_all(samples, 1 << 20, 2, &|_| ());
         let mut pictures = vec![1; 800];

@@ -24,7 +24,7 @@ pub(crate) enum Chosen {
 }
 
 impl Chosen {
-    fn of<'a>(self, scene: &'a Scene) -> Option<&'a Face> {
+    fn of(self, scene: &Scene) -> Option<&Face> {
         match self {
             Self::Largest => scene.faces.first(),
             Self::Central => central_face(scene),

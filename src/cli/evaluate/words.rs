@@ -12,7 +12,7 @@ pub(crate) fn share(share: f64) -> String {
     }
     let percent = 100.0 * share;
     // Near 100 % the digits that tell rates apart are those of the rest.
-    let digits = if percent >= 99.0 || percent < 10.0 { 2 } else { 1 };
+    let digits = if (10.0..99.0).contains(&percent) { 1 } else { 2 };
     format!("{percent:.digits$} %")
 }
 

@@ -15,7 +15,7 @@ impl Draw {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,14 +25,14 @@ impl Draw {
 
     /// A number below `bound` (which is at least 1), each as likely as the others to within 2^-64 of `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        let wide = u128::from(self.next()) * bound.max(1) as u128;
+        let wide = u128::from(self.number()) * bound.max(1) as u128;
         usize::try_from(wide >> 64).unwrap_or(0)
     }
 
     /// From 0 to below 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits")]
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Puts `items` in random order (Fisher and Yates).
@@ -51,8 +51,8 @@ mod tests {
     fn stream_is_the_published_one() {
         // First outputs of the reference implementation for seed 1234567.
         let mut draw = Draw::seeded(1_234_567);
-        assert_eq!(draw.next(), 6_457_827_717_110_365_317);
-        assert_eq!(draw.next(), 3_203_168_211_198_807_973);
+        assert_eq!(draw.number(), 6_457_827_717_110_365_317);
+        assert_eq!(draw.number(), 3_203_168_211_198_807_973);
     }
 
     #[test]

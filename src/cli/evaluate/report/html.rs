@@ -15,7 +15,7 @@ h3{font-size:1rem;margin:1.5rem 0 .25rem}p{margin:.5rem 0}.sub{color:#555;margin
 .statement{background:#f4f6f8;border-left:4px solid #0072b2;padding:.75rem 1.1rem;margin:1.25rem 0}\
 .judge{background:#fdf6ec;border-left:4px solid #d55e00;padding:.75rem 1.1rem;margin:1rem 0;font-size:1.05rem}\
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.75rem 0;font-size:.875rem;font-variant-numeric:tabular-nums}\
-th,td{text-align:left;padding:.35rem .6rem .35rem 0;border-bottom:1px solid #e3e3e3;vertical-align:top}th{color:#555;font-weight:600}\
+th,td{text-align:left;padding:.35rem .6rem .35rem 0;border-bottom:1px solid #e3e3e3;vertical-align:top}th{color:#555;font-weight:600}td:first-child{white-space:nowrap}\
 td.worse{color:#a33500;font-weight:600}figure{margin:1rem 0}figcaption{color:#555;font-size:.875rem}\
 svg{width:100%;height:auto;font:12px system-ui,'Segoe UI',Helvetica,Arial,sans-serif}\
 .grid{stroke:#e6e6e6;fill:none}.axis{stroke:#666;fill:none}.tick{fill:#444}.label{fill:#222;font-size:13px}\
@@ -90,7 +90,7 @@ impl Page {
     }
 
     fn figure(&mut self, plot: &Plot<'_>, caption: &str) {
-        let _ = write!(self.0, "<figure>{}<figcaption>{}</figcaption></figure>\n", plot.svg(), escape(caption));
+        let _ = writeln!(self.0, "<figure>{}<figcaption>{}</figcaption></figure>", plot.svg(), escape(caption));
     }
 
     fn head(&mut self, findings: &Findings) {
