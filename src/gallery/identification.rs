@@ -22,7 +22,7 @@ pub struct Plan {
     pub non_mated: Vec<u32>,
     /// Probes of people with exactly one enrolled picture, one for each person.
     pub mated: Vec<u32>,
-    /// Enrolled samples, the mates first: the first N of them are the gallery of size N.
+    /// Enrolled samples in random order, the mates among them: the first N are the gallery of size N.
     pub gallery: Vec<u32>,
 }
 
@@ -73,9 +73,11 @@ impl Plan {
                 _ => rest.append(pictures),
             }
         }
-        draw.shuffle(&mut rest);
+        // Mates among all others: people with several pictures are not like the rest, and would make the first N of the
+        // gallery another gallery than the whole.
         plan.gallery.append(&mut rest);
-        plan.gallery.truncate(wanted.enrolled.max(plan.mated.len()));
+        draw.shuffle(&mut plan.gallery);
+        plan.gallery.truncate(wanted.enrolled);
         plan
     }
 }
@@ -148,8 +150,11 @@ fn search_some(enrolled: Enrolled<'_>, probes: Samples<'_>, range: std::ops::Ran
         before_own: 0,
     };
     let mut found: Vec<Found> = range.clone().map(|probe| start(probes.people[probe])).collect();
-    // What came before the own picture is only known once that is: the cosines of others that may.
-    let mut others: Vec<Vec<f32>> = vec![Vec::new(); found.len()];
+    // What comes before the own picture is only known once that is: the cosines of others that may, of probes who have
+    // one.
+    let people: std::collections::HashSet<u32> = enrolled.samples.people.iter().copied().collect();
+    let mut others: Vec<Option<Vec<f32>>> =
+        found.iter().map(|found| people.contains(&found.person).then(Vec::new)).collect();
     let mut by_size = Vec::with_capacity(enrolled.sizes.len());
     let mut buffer = [0.0; BLOCK];
     let mut at = 0;
@@ -164,16 +169,17 @@ fn search_some(enrolled: Enrolled<'_>, probes: Samples<'_>, range: std::ops::Ran
             }
             at = end;
         }
-        for (found, others) in found.iter_mut().zip(&others) {
-            let before = found.own.map_or(0, |own| others.iter().filter(|&&cosine| cosine >= own).count());
-            found.before_own = u32::try_from(before).unwrap_or(u32::MAX);
+        for (found, others) in found.iter_mut().zip(&mut others) {
+            let (Some(own), Some(others)) = (found.own, others) else { continue };
+            others.retain(|&cosine| cosine >= own);
+            found.before_own = u32::try_from(others.len()).unwrap_or(u32::MAX);
         }
         by_size.push(found.clone());
     }
     by_size
 }
 
-fn count(block: &[f32], people: &[u32], thresholds: &[f32], found: &mut Found, others: &mut Vec<f32>) {
+fn count(block: &[f32], people: &[u32], thresholds: &[f32], found: &mut Found, others: &mut Option<Vec<f32>>) {
     for (&cosine, &person) in block.iter().zip(people) {
         if person == found.person {
             found.own = Some(found.own.map_or(cosine, |own| own.max(cosine)));
@@ -183,8 +189,9 @@ fn count(block: &[f32], people: &[u32], thresholds: &[f32], found: &mut Found, o
         for (above, &threshold) in found.others_above.iter_mut().zip(thresholds) {
             *above += u32::from(cosine >= threshold);
         }
-        // Mates come first in a plan, so what lies below the own cosine need not be remembered.
-        if found.own.is_some_and(|own| cosine >= own) {
+        if let Some(others) = others
+            && found.own.is_none_or(|own| cosine >= own)
+        {
             others.push(cosine);
         }
     }
@@ -249,14 +256,16 @@ mod tests {
     #[test]
     fn plans_keep_strangers_out_and_one_mate_in() {
         let people: Vec<u32> = (0..300_u32).map(|n| n % 90).collect();
-        let wanted = Wanted { non_mated: 20, mated: 30, enrolled: 150 };
+        let wanted = Wanted { non_mated: 20, mated: 30, enrolled: 1000 };
         let plan = Plan::draw(&people, wanted, &mut Draw::seeded(1));
-        assert_eq!((plan.non_mated.len(), plan.mated.len(), plan.gallery.len()), (20, 30, 150));
+        assert_eq!((plan.non_mated.len(), plan.mated.len()), (20, 30));
         let enrolled = |person: u32| plan.gallery.iter().filter(|&&s| people[s as usize] == person).count();
         assert!(plan.non_mated.iter().all(|&probe| enrolled(people[probe as usize]) == 0));
         assert!(plan.mated.iter().all(|&probe| enrolled(people[probe as usize]) == 1));
-        let mates: Vec<u32> = plan.gallery[..30].iter().map(|&s| people[s as usize]).collect();
-        assert_eq!(mates, plan.mated.iter().map(|&s| people[s as usize]).collect::<Vec<_>>());
+        // In random order: the mates are not all among the first.
+        let mated: Vec<u32> = plan.mated.iter().map(|&s| people[s as usize]).collect();
+        let early = plan.gallery[..60].iter().filter(|&&s| mated.contains(&people[s as usize])).count();
+        assert!((4..=26).contains(&early), "{early}");
         assert_eq!(plan, Plan::draw(&people, wanted, &mut Draw::seeded(1)));
         assert_ne!(plan, Plan::draw(&people, wanted, &mut Draw::seeded(2)));
     }
@@ -307,22 +316,24 @@ mod tests {
     }
 
     #[test]
-    fn the_rank_of_a_mate_that_comes_first_counts_everybody_before_it() {
+    fn the_rank_of_a_mate_counts_everybody_before_it_wherever_it_was_enrolled() {
         let (vectors, _) = set(500, 1);
         let mut people: Vec<u32> = (0..500).collect();
-        people[0] = 499;
+        let place = 300;
+        people[place] = 499;
         let part = |from: usize, to: usize| Samples {
             dimensions: DIMENSIONS,
             vectors: &vectors[from * DIMENSIONS..to * DIMENSIONS],
             people: &people[from..to],
         };
-        let gallery = Enrolled { samples: part(0, 499), sizes: &[100, 499], thresholds: &[] };
+        let gallery = Enrolled { samples: part(0, 499), sizes: &[100, 301, 499], thresholds: &[] };
         let found = search_all(gallery, part(499, 500), 1);
         let mut buffer = vec![0.0; 499];
         cosines(part(499, 500).vector(0), &vectors, &mut buffer);
-        for (size, found) in [100, 499].into_iter().zip(&found) {
-            let before = buffer[1..size].iter().filter(|&&c| c >= buffer[0]).count();
-            assert_eq!((found[0].own, found[0].before_own as usize), (Some(buffer[0]), before));
+        assert_eq!((found[0][0].own, found[0][0].before_own), (None, 0));
+        for (size, found) in [301, 499].into_iter().zip(&found[1..]) {
+            let before = (0..size).filter(|&s| s != place && buffer[s] >= buffer[place]).count();
+            assert_eq!((found[0].own, found[0].before_own as usize), (Some(buffer[place]), before));
         }
     }
 }

@@ -487,13 +487,20 @@ impl<'a> Measured<'a> {
         let Some(largest) = plans.iter().map(|plan| plan.gallery.len()).min().filter(|&size| size > 0) else {
             return (Vec::new(), Vec::new(), Vec::new());
         };
-        let mates = plans.iter().map(|plan| plan.mated.len()).max().unwrap_or(0);
-        let mut sizes: Vec<usize> = SIZES.into_iter().filter(|&size| size < largest && size >= mates).collect();
+        let mut sizes: Vec<usize> = SIZES.into_iter().filter(|&size| size < largest).collect();
         sizes.push(largest);
         let mut by_size: Vec<Vec<Found>> = vec![Vec::new(); sizes.len()];
         let mut checks = Checks::new(levels, largest);
         for plan in &plans {
-            let found = self.search(plan, &sizes, levels);
+            let mut found = self.search(plan, &sizes, levels);
+            for found in &mut found {
+                // Whose mate is not among the first N yet is no stranger like the others: several pictures are known.
+                let mut place = 0;
+                found.retain(|f| {
+                    place += 1;
+                    place <= plan.non_mated.len() || f.own.is_some()
+                });
+            }
             checks.add(self, plan, found.last().map(Vec::as_slice).unwrap_or_default());
             by_size.iter_mut().zip(found).for_each(|(all, mut found)| all.append(&mut found));
             progress();
