@@ -107,7 +107,11 @@ fn service(directory: &std::path::Path, cores: usize) -> Fallible<(Arc<Service>,
     let store = Store::open(&directory.join("data"))?;
     let key = store.create_key()?;
     let buckets = Buckets::open(BucketSource::Folder(directory.join("buckets")))?;
-    let settings = Settings { model_version: installed.model_version, ..Settings::default() };
+    let settings = Settings {
+        model_version: installed.model_version,
+        calibrations: installed.calibrations,
+        ..Settings::default()
+    };
     Ok((Arc::new(Service::new(Box::new(vision), store, buckets, settings)?), key))
 }
 

@@ -26,7 +26,11 @@ fn open_service(data: &Path) -> Result<Service, Box<dyn Error>> {
         ..SetupOptions::new(PathBuf::from("target/trombi-example"))
     })?;
     let vision = Vision::open(&installed.vision_options(0, 16))?;
-    let settings = Settings { model_version: installed.model_version, ..Settings::default() };
+    let settings = Settings {
+        model_version: installed.model_version,
+        calibrations: installed.calibrations,
+        ..Settings::default()
+    };
     let buckets = Buckets::open(BucketSource::Folder(data.join("buckets")))?;
     Ok(Service::new(Box::new(vision), Store::open(data)?, buckets, settings)?)
 }

@@ -23,7 +23,11 @@ fn open_service(data: &Path) -> Result<(Service, AccessKey), Box<dyn Error>> {
         ..SetupOptions::new(PathBuf::from("target/trombi-example"))
     })?;
     let vision = Vision::open(&installed.vision_options(0, 64))?;
-    let settings = Settings { model_version: installed.model_version, ..Settings::default() };
+    let settings = Settings {
+        model_version: installed.model_version,
+        calibrations: installed.calibrations,
+        ..Settings::default()
+    };
     let store = Store::open(data)?;
     let key = store.create_key()?;
     let buckets = Buckets::open(BucketSource::Folder(data.join("buckets")))?;

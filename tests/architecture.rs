@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Room, and the rooms it may import. A new entry here is the rare change that deserves the hardest look.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("vision", &[]),
-    ("models", &["vision"]),
+    ("models", &["vision", "gallery"]),
     ("gallery", &["vision"]),
     ("policy", &[]),
     ("store", &["vision", "gallery", "policy"]),

@@ -294,7 +294,7 @@ fn collections_are_created_listed_described_and_deleted() {
 fn who_was_enrolled_by_folder_is_found_by_name_and_drawn() {
     let bench = Bench::with_collection("staff");
     let portrait = picture("portrait.png");
-    assert_eq!(bench.run(&["search", "staff", &portrait]).ends(3).out, "nobody matches\n");
+    assert_eq!(bench.run(&["search", "staff", &portrait]).ends(3).out, "nobody matches\nnobody is enrolled\n");
     let ran = bench.run(&["index", "staff", &bench.person(), "--external-id", "folder"]).ends(0);
     assert!(ran.out.contains("2 indexed, 0 before") && ran.out.contains("2 enrolled"), "{}", ran.out);
 
@@ -302,7 +302,10 @@ fn who_was_enrolled_by_folder_is_found_by_name_and_drawn() {
     let found = bench.run(&["search", "staff", &portrait, "--draw", &out]).ends(0).out;
     assert!(found.lines().nth(1).unwrap().contains("Eileen_Collins"), "{found}");
     assert!(green_pixels(&pictures::read_png(Path::new(&out))) > 1000);
+    let last = found.lines().last().unwrap();
+    assert!(last.starts_with("of 1,000 strangers searched at 80 % among 2 enrolled faces, expect "), "{last}");
     let json = bench.run(&["search", "staff", &portrait, "--json", "--max-faces", "1"]).ends(0).json();
+    assert!(json["Expected"].as_str().unwrap().starts_with("fpir=0.0"), "{}", json["Expected"]);
     assert_eq!(json["FaceMatches"].as_array().unwrap().len(), 1);
     assert_eq!(json["FaceMatches"][0]["Face"]["ExternalImageId"], "Eileen_Collins");
     bench.run(&["search", "staff", &picture("nobody.png")]).ends(3);

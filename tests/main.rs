@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod detectors;
 mod dlib;
+mod evaluate;
 mod models;
 mod operations;
 mod packs;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use trombi::gallery::expectation::{Expectation, Fpir};
 use trombi::gallery::{CollectionId, ExternalImageId, FaceId, UserId};
 use trombi::operations::types::{FaceRefusal, ImageSource, QualityFilter, Reason, Tags, UserStatus};
 use trombi::operations::{
@@ -40,7 +41,11 @@ fn house() -> &'static House {
         std::fs::create_dir(&buckets).unwrap();
         let source = Buckets::open(BucketSource::Folder(buckets.clone())).unwrap();
         let store = Store::open(&dir.path().join("data")).unwrap();
-        let settings = Settings { model_version: installed.model_version, ..Settings::default() };
+        let settings = Settings {
+            model_version: installed.model_version,
+            calibrations: installed.calibrations,
+            ..Settings::default()
+        };
         let service = Service::new(Box::new(vision.unwrap()), store, source, settings).unwrap();
         House { service, buckets, _dir: dir }
     })
@@ -143,6 +148,13 @@ fn one_face_lives_through_index_search_list_and_delete() {
     assert_eq!(found.matches.iter().map(|found| found.face.face_id).collect::<Vec<_>>(), [darker]);
     let by_image = search_by_image(&crew, bytes(&pictures::mirrored(&portrait())), 90.0);
     assert_eq!(by_image.matches.len(), 2);
+    // Two enrolled faces at FMR 1e-5; a search by an enrolled face compares it with the other one only.
+    let fpir = |expected: &Expectation| match expected.fpir {
+        Fpir::Known { rate, .. } => rate,
+        Fpir::Unknown(why) => panic!("{why:?}"),
+    };
+    assert_eq!((by_image.expected.enrolled, found.expected.enrolled), (Some(2), Some(1)));
+    assert!((fpir(&by_image.expected) / 2e-5 - 1.0).abs() < 0.1, "{:?}", by_image.expected);
     assert!(by_image.matches[0].similarity >= by_image.matches[1].similarity);
     assert!(by_image.searched_confidence > 80.0 && by_image.searched_box.width < 0.5);
     let itself = search_by_image(&crew, bytes(&portrait()), 99.9);

@@ -66,7 +66,7 @@ impl Bench {
     }
 }
 
-struct Pack {
+pub(crate) struct Pack {
     reference: &'static str,
     points: &'static str,
     graph: &'static str,
@@ -77,7 +77,7 @@ struct Pack {
     dimensions: usize,
 }
 
-const RETAIL: Pack = Pack {
+pub(crate) const RETAIL: Pack = Pack {
     reference: "yunet_retail0095_lfw64.json",
     points: "reference_points_128",
     graph: "retail-0095/face-reidentification-retail-0095.xml",
@@ -88,7 +88,7 @@ const RETAIL: Pack = Pack {
     dimensions: 256,
 };
 
-const MOBILE: Pack = Pack {
+pub(crate) const MOBILE: Pack = Pack {
     reference: "yunet_mobilefacenet_lfw64.json",
     points: "reference_points_112",
     graph: "mobilefacenet/mobilefacenet_y1_128.onnx",
@@ -100,7 +100,7 @@ const MOBILE: Pack = Pack {
 };
 
 impl Pack {
-    fn file(&self, shared: &Path) -> NetworkFile {
+    pub(crate) fn file(&self, shared: &Path) -> NetworkFile {
         let models = shared.join("models");
         NetworkFile { file: models.join(self.graph), weights: self.weights.map(|weights| models.join(weights)) }
     }
@@ -110,7 +110,7 @@ impl Pack {
         serde_json::from_str(&text).unwrap()
     }
 
-    fn contract(&self, shared: &Path) -> EmbedderContract {
+    pub(crate) fn contract(&self, shared: &Path) -> EmbedderContract {
         EmbedderContract {
             model_id: ModelId::new(self.model_id),
             input_px: self.input_px,

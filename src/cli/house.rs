@@ -82,6 +82,7 @@ pub(super) fn service(
     let mut settings = Settings {
         model_version: installed.model_version.clone(),
         model_licence: format!("pack {}: {}", installed.pack, installed.licence),
+        calibrations: installed.calibrations.clone(),
         ..Settings::default()
     };
     if let Some(region) = region {

@@ -5,6 +5,7 @@
 
 mod backup;
 mod bench;
+mod calibrate;
 mod collections;
 mod compare;
 mod detect;
@@ -29,6 +30,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+
+#[doc(hidden)]
+pub use evaluate::accepts_manifest;
 
 use failure::Outcome;
 
@@ -118,10 +122,12 @@ enum Command {
     Backup(backup::Arguments),
     /// Make a new data directory from a backup file
     Restore(restore::Arguments),
-    /// Measure accuracy on a public data set
+    /// Measure error rates on labelled pictures, with a report
     Evaluate(evaluate::Arguments),
     /// Measure speed on this machine
     Bench(bench::Arguments),
+    /// Fit what similarities stand for, on labelled pictures or a collection
+    Calibrate(calibrate::Arguments),
 }
 
 /// Parses the arguments and runs one command.
@@ -159,6 +165,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Restore(arguments) => restore::run(global, arguments),
         Command::Evaluate(arguments) => evaluate::run(global, arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
+        Command::Calibrate(arguments) => calibrate::run(global, arguments),
     }
 }
 

@@ -25,6 +25,17 @@ pub(super) fn json(response: &Response) -> Result<(), Failure> {
     line(&format!("{:#}", api_json(response)?))
 }
 
+/// As [`json`], with what the API says in a header as the member `Expected`.
+pub(super) fn json_with_expectation(response: &Response) -> Result<(), Failure> {
+    let mut value = api_json(response)?;
+    let answer = crate::protocol::json::write_response(response);
+    let expected = answer.headers.into_iter().find(|(name, _)| *name == crate::protocol::json::EXPECTED);
+    if let (Some(members), Some((_, expected))) = (value.as_object_mut(), expected) {
+        members.insert("Expected".to_owned(), expected.into());
+    }
+    line(&format!("{value:#}"))
+}
+
 /// One answer as the API writes it, on one line, with the picture it belongs to.
 pub(super) fn json_of_picture(picture: &str, response: &Response) -> Result<(), Failure> {
     let mut value = api_json(response)?;

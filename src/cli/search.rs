@@ -10,7 +10,10 @@ use super::draw::{self, Mark, Tone};
 use super::failure::{Ending, Failure, Outcome};
 use super::house::{about_picture, ask, expect_response, picture, read_picture};
 use super::{Global, house, output};
+use crate::cli::evaluate::words::{count, of_thousand};
 use crate::gallery::CollectionId;
+use crate::gallery::expectation::{Expectation, Fpir};
+use crate::gallery::similarity::RateSource;
 use crate::operations::search_faces_by_image::{Input, Output};
 use crate::operations::types::{BoxRatio, FaceDetail, FaceMatch, QualityFilter};
 use crate::operations::{Request, Service, detect_faces};
@@ -51,11 +54,12 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let response = ask(&service, Request::SearchFacesByImage(input))
         .map_err(|error| about_picture(&arguments.picture, &bytes, error))?;
     if global.json {
-        output::json(&response)?;
+        output::json_with_expectation(&response)?;
     }
     let answer = expect_response!(response, SearchFacesByImage)?;
     if !global.json {
         print(&answer)?;
+        output::line(&in_words(&answer.expected, arguments.threshold.unwrap_or(80.0)))?;
     }
     if let Some(out) = &arguments.draw {
         draw_answer(&service, &answer, &bytes, out)?;
@@ -70,6 +74,30 @@ fn print(answer: &Output) -> Result<(), Failure> {
     }
     let rows: Vec<_> = answer.matches.iter().map(row).collect();
     output::lines(&output::table(&["similarity", "name", "user", "face id"], &rows))
+}
+
+/// What the search of somebody who is not enrolled would find, as a sentence.
+fn in_words(expected: &Expectation, percent: f32) -> String {
+    if expected.enrolled == Some(0) {
+        return "nobody is enrolled".to_owned();
+    }
+    let enrolled = expected.enrolled.map_or_else(String::new, |n| format!(" among {} enrolled faces", count(n)));
+    match expected.fpir {
+        Fpir::Unknown(_) => format!(
+            "how often a stranger would match at {percent} %{enrolled} is not known: the network has no calibration; `trombi calibrate` makes one"
+        ),
+        Fpir::Known { high, low: 0.0, .. } => format!(
+            "of 1,000 strangers searched at {percent} %{enrolled}, expect at most {} to match somebody",
+            of_thousand(high)
+        ),
+        Fpir::Known { rate, low, high, source } => format!(
+            "of 1,000 strangers searched at {percent} %{enrolled}, expect {} to match somebody ({} to {}{})",
+            of_thousand(rate),
+            of_thousand(low),
+            of_thousand(high),
+            if source == RateSource::Tail { "; extrapolated" } else { "" }
+        ),
+    }
 }
 
 fn row(found: &FaceMatch) -> Vec<String> {
@@ -119,5 +147,24 @@ fn probe_mark(answer: &Output, detail: Option<&FaceDetail>) -> Mark {
         tone: if best.is_some() { Tone::Strong } else { Tone::Weak },
         title: name.map_or_else(|| "unknown".to_owned(), |name| draw::readable_name(&name)),
         value: best.map_or_else(String::new, |found| format!("{:.1} %", found.similarity)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gallery::expectation::Unknown;
+
+    #[test]
+    fn expectations_are_told_in_words_and_never_made_up() {
+        let said = |fpir| in_words(&Expectation { enrolled: Some(12_345), fpir }, 80.0);
+        let known = |rate, low, high, source| said(Fpir::Known { rate, low, high, source });
+        assert_eq!(
+            known(0.0312, 0.021, 0.045, RateSource::Counted),
+            "of 1,000 strangers searched at 80 % among 12,345 enrolled faces, expect 31 to match somebody (21 to 45)"
+        );
+        assert!(known(0.0312, 0.021, 0.045, RateSource::Tail).ends_with("(21 to 45; extrapolated)"));
+        assert!(known(0.001, 0.0, 0.0012, RateSource::Tail).ends_with("expect at most 1.2 to match somebody"));
+        assert!(said(Fpir::Unknown(Unknown::Uncalibrated)).contains("is not known"));
     }
 }

@@ -3,8 +3,12 @@
 //! Useful for: 1:1 comparison, 1:N search over one collection's faces and users, similarity percents.
 //! Knows nothing of disk, HTTP or pictures.
 
+pub mod all_pairs;
+pub mod calibrate;
 pub mod collection;
 pub mod error_rates;
+pub mod expectation;
+pub mod identification;
 pub mod ids;
 pub mod similarity;
 

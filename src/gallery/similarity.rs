@@ -1,185 +1,365 @@
-//! Cosine to similarity percent, in one place.
+//! Cosine to similarity percent, and what a percent stands for, in one place.
 //!
 //! INVARIANT (calibrated percent): a similarity percent exists only through this file, and every calibration
-//! names its data set, its number of comparisons and the FMR at each level.
+//! names its data set, its number of comparisons and the FMR at each level. The calibrations themselves are data:
+//! `models` reads them from beside the networks, `trombi calibrate` writes them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error_rates::{normal_above, normal_quantile};
 use crate::vision::ModelId;
 
-/// One point of a calibration.
+/// The percents of the published levels, and the FMR that each stands for.
+pub const LEVELS: [(f32, f64); 8] =
+    [(10.0, 0.5), (30.0, 1e-1), (50.0, 1e-2), (65.0, 1e-3), (80.0, 1e-4), (90.0, 1e-5), (95.0, 1e-6), (99.0, 1e-7)];
+
+/// One level of a calibration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Anchor {
+    /// Similarity percent there, between 0 and 100.
+    pub percent: f32,
     /// Cosine at which the percent is reached.
     pub cosine: f32,
-    /// Similarity percent there.
-    pub percent: f32,
-    /// False match rate at that threshold, and whether it was counted or extrapolated.
-    pub fmr: Fmr,
+    /// False match rate at that cosine.
+    pub fmr: StatedRate,
+    /// How unlike people are in how often they are taken for others there: `spread` of
+    /// [`super::expectation::fpir`]. 0 when all are alike.
+    pub spread: f64,
 }
 
-/// Where a false match rate comes from.
+/// A rate as a calibration states it, between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fmr {
+pub struct StatedRate {
+    /// The rate.
+    pub rate: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Where it comes from.
+    pub source: RateSource,
+}
+
+/// Where a stated rate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateSource {
     /// Counted on the data set.
-    Measured(f64),
-    /// Beyond what the data set can show; see [`Calibration::method`].
-    Extrapolated(f64),
-    /// An end of the scale, without a rate.
-    End,
+    Counted,
+    /// By the tail model, beyond what the data set can show or can be trusted with.
+    Tail,
 }
 
-/// What the percents of one network stand for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What the percents of one network stand for, and on what data that rests.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
-    /// The network; `*` for any other.
-    pub model_id: &'static str,
+    /// The network.
+    pub model_id: ModelId,
     /// Pictures it was fitted on.
-    pub data_set: &'static str,
-    /// Non-mated comparisons behind the measured rates.
+    pub data_set: String,
+    /// People in them; `None` where nobody counted, as for a collection without users.
+    pub people: Option<u64>,
+    /// Pictures with a usable face.
+    pub pictures: u64,
+    /// Comparisons of different people behind the rates.
     pub comparisons: u64,
-    /// How rates beyond the data were found.
-    pub method: &'static str,
-    /// Strictly increasing in cosine and percent, from -1 and 0 to 1 and 100; straight lines between.
-    pub anchors: &'static [Anchor],
+    /// How rates beyond the data were found, and what was left out.
+    pub method: String,
+    /// Strictly increasing in cosine and percent, strictly decreasing in rate; at least two.
+    anchors: Vec<Anchor>,
 }
 
-const fn measured(cosine: f32, percent: f32, fmr: f64) -> Anchor {
-    Anchor { cosine, percent, fmr: Fmr::Measured(fmr) }
-}
+/// Why anchors are no calibration; the text says which rule they break.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotMonotone(String);
 
-const fn extrapolated(cosine: f32, percent: f32, fmr: f64) -> Anchor {
-    Anchor { cosine, percent, fmr: Fmr::Extrapolated(fmr) }
-}
-
-const LOWEST: Anchor = Anchor { cosine: -1.0, percent: 0.0, fmr: Fmr::End };
-const HIGHEST: Anchor = Anchor { cosine: 1.0, percent: 100.0, fmr: Fmr::End };
-
-/// All comparisons of pictures with different names in LFW (deep-funneled), the central face of each. Below 1e-5 the
-/// data set's own label errors (one person under two names) decide the count, so the tail is a stated extrapolation.
-const RETAIL_0095: Calibration = Calibration {
-    model_id: "face-reidentification-retail-0095",
-    data_set: "LFW (deep-funneled, 13,233 pictures), all pairs of different names",
-    comparisons: 87_307_271,
-    method: "below FMR 1e-5: the normal tail through the thresholds measured at 1e-4 and 1e-5",
-    anchors: &[
-        LOWEST,
-        measured(0.0045, 10.0, 0.5),
-        measured(0.1278, 30.0, 1e-1),
-        measured(0.2470, 50.0, 1e-2),
-        measured(0.3472, 65.0, 1e-3),
-        measured(0.4335, 80.0, 1e-4),
-        measured(0.5121, 90.0, 1e-5),
-        extrapolated(0.5824, 95.0, 1e-6),
-        extrapolated(0.6466, 99.0, 1e-7),
-        HIGHEST,
-    ],
-};
-
-/// As above, through dlib's own detector and alignment. Its cosines lie close together: between an FMR of 1e-2 and one of
-/// 1e-5 there are 0.05.
-const DLIB_RESNET: Calibration = Calibration {
-    model_id: "dlib-face-recognition-resnet-v1",
-    data_set: "LFW (deep-funneled, 13,233 pictures), all pairs of different names",
-    comparisons: 87_307_271,
-    method: "below FMR 1e-5: the normal tail through the thresholds measured at 1e-4 and 1e-5",
-    anchors: &[
-        LOWEST,
-        measured(0.9072, 50.0, 1e-2),
-        measured(0.9259, 65.0, 1e-3),
-        measured(0.9407, 80.0, 1e-4),
-        measured(0.9525, 90.0, 1e-5),
-        extrapolated(0.9630, 95.0, 1e-6),
-        extrapolated(0.9727, 99.0, 1e-7),
-        HIGHEST,
-    ],
-};
-
-/// For networks without a calibration of their own: the half circle's cosine as it is. It promises no rate.
-const UNCALIBRATED: Calibration = Calibration {
-    model_id: "*",
-    data_set: "none",
-    comparisons: 0,
-    method: "uncalibrated: percent = 50 (1 + cosine); no false match rate is known",
-    anchors: &[LOWEST, HIGHEST],
-};
-
-/// The calibration of `model`, or the uncalibrated scale.
-#[must_use]
-pub fn calibration(model: &ModelId) -> &'static Calibration {
-    [&RETAIL_0095, &DLIB_RESNET].into_iter().find(|known| known.model_id == model.as_str()).unwrap_or(&UNCALIBRATED)
-}
-
-/// Similarity percent, 0 to 100, of a cosine under the calibration of `model`. Strictly increasing.
-#[must_use]
-pub fn percent_from_cosine(model: &ModelId, cosine: f32) -> f32 {
-    between(calibration(model).anchors, cosine, |a| a.cosine, |a| a.percent)
-}
-
-/// The cosine at which `percent` is reached: a threshold for searching.
-///
-/// Rounded towards more candidates by less than 1e-5, so a caller that asks for "at least `percent`" keeps only
-/// those whose own [`percent_from_cosine`] is.
-#[must_use]
-pub fn cosine_from_percent(model: &ModelId, percent: f32) -> f32 {
-    between(calibration(model).anchors, percent, |a| a.percent, |a| a.cosine) - 4e-6
-}
-
-/// Straight lines between the anchors, from the axis `of` to the axis `to`; flat beyond the ends.
-fn between(anchors: &[Anchor], x: f32, of: fn(&Anchor) -> f32, to: fn(&Anchor) -> f32) -> f32 {
-    let (first, last) = (anchors[0], anchors[anchors.len() - 1]);
-    // `not above`: a value that is no number counts as lowest.
-    if x.is_nan() || x <= of(&first) {
-        return to(&first);
+impl Calibration {
+    /// Takes `anchors` when they are a strictly monotone scale inside -1 to 1 and 0 to 100 with rates inside their
+    /// intervals.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn with_anchors(mut self, anchors: Vec<Anchor>) -> Result<Self, NotMonotone> {
+        let wrong = |text: &str| Err(NotMonotone(text.to_owned()));
+        if anchors.len() < 2 || anchors.len() > 64 {
+            return wrong("a calibration has 2 to 64 anchors");
+        }
+        for anchor in &anchors {
+            let StatedRate { rate, low, high, .. } = anchor.fmr;
+            // `contains` is false for what is no number.
+            let inside = (0.0..100.0).contains(&anchor.percent) && (-1.0..1.0).contains(&anchor.cosine);
+            if !inside || anchor.percent <= 0.0 || anchor.cosine <= -1.0 {
+                return wrong("percents lie between 0 and 100, cosines between -1 and 1");
+            }
+            if !(anchor.spread >= 0.0 && anchor.spread.is_finite()) {
+                return wrong("spreads are not negative");
+            }
+            if !(rate > 0.0 && rate < 1.0 && low >= 0.0 && low <= rate && rate <= high && high <= 1.0) {
+                return wrong("rates lie between 0 and 1 and inside their intervals");
+            }
+        }
+        if !anchors.windows(2).all(|pair| {
+            pair[0].percent < pair[1].percent && pair[0].cosine < pair[1].cosine && pair[0].fmr.rate > pair[1].fmr.rate
+        }) {
+            return wrong("percent and cosine grow from anchor to anchor, and the rate falls");
+        }
+        self.anchors = anchors;
+        Ok(self)
     }
-    if x >= of(&last) {
-        return to(&last);
+
+    /// For networks without a calibration of their own: the half circle's cosine as it is. It promises no rate.
+    #[must_use]
+    pub fn none(model_id: ModelId) -> Self {
+        Self {
+            model_id,
+            data_set: "none".to_owned(),
+            people: None,
+            pictures: 0,
+            comparisons: 0,
+            method: "uncalibrated: percent = 50 (1 + cosine); no false match rate is known".to_owned(),
+            anchors: Vec::new(),
+        }
     }
-    let upper = anchors.iter().position(|a| of(a) > x).unwrap_or(anchors.len() - 1);
-    let (a, b) = (&anchors[upper - 1], &anchors[upper]);
-    let share = (f64::from(x) - f64::from(of(a))) / (f64::from(of(b)) - f64::from(of(a)));
-    #[expect(clippy::cast_possible_truncation, reason = "between two f32 values")]
-    let y = (f64::from(to(a)) + share * (f64::from(to(b)) - f64::from(to(a)))) as f32;
-    y
+
+    /// The levels; empty when there is no calibration.
+    #[must_use]
+    pub fn anchors(&self) -> &[Anchor] {
+        &self.anchors
+    }
+
+    /// Whether rates are known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.anchors.is_empty()
+    }
+
+    /// Similarity percent, 0 to 100, of a cosine. Increasing.
+    #[must_use]
+    pub fn percent(&self, cosine: f32) -> f32 {
+        self.between(cosine, |(cosine, _)| cosine, |(_, percent)| percent)
+    }
+
+    /// The cosine at which `percent` is reached: a threshold for searching.
+    ///
+    /// Rounded towards more candidates by less than 1e-5, so a caller that asks for "at least `percent`" keeps only
+    /// those whose own [`Calibration::percent`] is.
+    #[must_use]
+    pub fn cosine(&self, percent: f32) -> f32 {
+        self.between(percent, |(_, percent)| percent, |(cosine, _)| cosine) - 4e-6
+    }
+
+    /// The smallest cosine whose [`Calibration::percent`] is at least `percent`: exactly where decisions change.
+    #[must_use]
+    pub fn threshold(&self, percent: f32) -> f32 {
+        if percent >= 100.0 {
+            return 1.0;
+        }
+        let (mut below, mut reached) = (self.cosine(percent) - 4e-6, self.cosine(percent) + 2e-5);
+        if self.percent(below) >= percent {
+            return below.max(-1.0);
+        }
+        // Halves the gap until no number of 32 bits lies between.
+        loop {
+            let middle = f32::midpoint(below, reached);
+            if middle <= below || middle >= reached {
+                return reached.min(1.0);
+            }
+            if self.percent(middle) >= percent { reached = middle } else { below = middle }
+        }
+    }
+
+    /// False match rate of a comparison at `cosine` or above; `None` where the calibration says nothing.
+    ///
+    /// Between levels by straight lines on the normal scale. Above the highest level only a bound is known: the rate
+    /// there is at most that of the level, and the lower end is 0. Below the lowest level: nothing but at least that.
+    #[must_use]
+    pub fn fmr(&self, cosine: f32) -> Option<StatedRate> {
+        let (first, last) = (self.anchors.first()?, self.anchors.last()?);
+        if cosine.is_nan() {
+            return None;
+        }
+        if cosine <= first.cosine {
+            let low = if cosine < first.cosine { first.fmr.low } else { return Some(first.fmr) };
+            return Some(StatedRate { rate: first.fmr.rate, low, high: 1.0, source: RateSource::Tail });
+        }
+        if cosine > last.cosine + 1e-5 {
+            return Some(StatedRate { rate: last.fmr.rate, low: 0.0, high: last.fmr.high, source: RateSource::Tail });
+        }
+        let upper = self.anchors.iter().position(|a| a.cosine > cosine).unwrap_or(self.anchors.len() - 1);
+        let (a, b) = (&self.anchors[upper - 1], &self.anchors[upper]);
+        let share = ((f64::from(cosine) - f64::from(a.cosine)) / (f64::from(b.cosine) - f64::from(a.cosine))).min(1.0);
+        let mix = |of: fn(&StatedRate) -> f64| {
+            let z = |rate: f64| -normal_quantile(rate.clamp(1e-15, 1.0 - 1e-12));
+            normal_above(z(of(&a.fmr)) + share * (z(of(&b.fmr)) - z(of(&a.fmr))))
+        };
+        let source = if a.fmr.source == RateSource::Counted && b.fmr.source == RateSource::Counted {
+            RateSource::Counted
+        } else {
+            RateSource::Tail
+        };
+        Some(StatedRate { rate: mix(|r| r.rate), low: mix(|r| r.low), high: mix(|r| r.high), source })
+    }
+
+    /// How unlike people are at `cosine`, by straight lines between levels; the nearest level's beyond them.
+    #[must_use]
+    pub fn spread(&self, cosine: f32) -> f64 {
+        let (Some(first), Some(last)) = (self.anchors.first(), self.anchors.last()) else { return 0.0 };
+        let Some(upper) = self.anchors.iter().position(|a| a.cosine > cosine) else { return last.spread };
+        let Some((a, b)) = upper.checked_sub(1).map(|lower| (&self.anchors[lower], &self.anchors[upper])) else {
+            return first.spread;
+        };
+        let share = f64::from(cosine - a.cosine) / f64::from(b.cosine - a.cosine);
+        a.spread + share * (b.spread - a.spread)
+    }
+
+    /// Straight lines between the levels and the scale's ends, from the axis `of` to the axis `to`; flat beyond.
+    fn between(&self, x: f32, of: fn((f32, f32)) -> f32, to: fn((f32, f32)) -> f32) -> f32 {
+        const LOWEST: (f32, f32) = (-1.0, 0.0);
+        const HIGHEST: (f32, f32) = (1.0, 100.0);
+        // A value that is no number counts as lowest.
+        if x.is_nan() || x <= of(LOWEST) {
+            return to(LOWEST);
+        }
+        let mut before = LOWEST;
+        for after in self.anchors.iter().map(|a| (a.cosine, a.percent)).chain([HIGHEST]) {
+            if of(after) > x {
+                let share = (f64::from(x) - f64::from(of(before))) / (f64::from(of(after)) - f64::from(of(before)));
+                #[expect(clippy::cast_possible_truncation, reason = "between two f32 values")]
+                let y = (f64::from(to(before)) + share * (f64::from(to(after)) - f64::from(to(before)))) as f32;
+                return y;
+            }
+            before = after;
+        }
+        to(HIGHEST)
+    }
+}
+
+/// The calibrations of the networks that this program knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Calibrations {
+    by_model: BTreeMap<String, Arc<Calibration>>,
+}
+
+impl Calibrations {
+    /// Adds one, in place of an earlier one of the same network.
+    pub fn insert(&mut self, calibration: Calibration) {
+        self.by_model.insert(calibration.model_id.as_str().to_owned(), Arc::new(calibration));
+    }
+
+    /// The calibration of `model`, or the uncalibrated scale.
+    #[must_use]
+    pub fn of(&self, model: &ModelId) -> Arc<Calibration> {
+        self.by_model.get(model.as_str()).map_or_else(|| Arc::new(Calibration::none(model.clone())), Arc::clone)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn models() -> [ModelId; 3] {
-        [ModelId::new(RETAIL_0095.model_id), ModelId::new(DLIB_RESNET.model_id), ModelId::new("another")]
+    fn known() -> Calibration {
+        let anchors = LEVELS.iter().zip([0.0045, 0.1278, 0.247, 0.3472, 0.4335, 0.5121, 0.5824, 0.6466]);
+        let anchor = |(&(percent, rate), cosine): (&(f32, f64), f32)| {
+            let source = if rate < 1e-5 { RateSource::Tail } else { RateSource::Counted };
+            let fmr = StatedRate { rate, low: 0.8 * rate, high: 1.25 * rate, source };
+            Anchor { percent, cosine, fmr, spread: 0.0 }
+        };
+        Calibration::none(ModelId::new("toy")).with_anchors(anchors.map(anchor).collect()).unwrap()
+    }
+
+    fn both() -> [Calibration; 2] {
+        [known(), Calibration::none(ModelId::new("another"))]
     }
 
     #[test]
     fn ends_are_0_and_100() {
-        for model in models() {
-            assert_eq!(percent_from_cosine(&model, -1.0), 0.0);
-            assert_eq!(percent_from_cosine(&model, 1.0), 100.0);
-            assert_eq!(percent_from_cosine(&model, f32::NAN), 0.0);
-        }
-    }
-
-    #[test]
-    fn documented_levels_hold() {
-        let model = ModelId::new(RETAIL_0095.model_id);
-        for (percent, fmr) in [(80.0, 1e-4), (90.0, 1e-5), (95.0, 1e-6), (99.0, 1e-7)] {
-            let anchor = RETAIL_0095.anchors.iter().find(|a| a.percent == percent).unwrap();
-            assert!(matches!(anchor.fmr, Fmr::Measured(rate) | Fmr::Extrapolated(rate) if rate == fmr));
-            assert!((percent_from_cosine(&model, anchor.cosine) - percent).abs() < 1e-3);
+        for calibration in both() {
+            assert_eq!(calibration.percent(-1.0), 0.0);
+            assert_eq!(calibration.percent(1.0), 100.0);
+            assert_eq!(calibration.percent(f32::NAN), 0.0);
         }
     }
 
     #[test]
     fn percent_grows_with_cosine_and_back() {
-        for model in models() {
+        for calibration in both() {
             let mut before = -1.0;
             for step in 0..=2000_u16 {
                 let cosine = f32::from(step) / 1000.0 - 1.0;
-                let percent = percent_from_cosine(&model, cosine);
-                assert!(percent > before, "{model} at {cosine}");
+                let percent = calibration.percent(cosine);
+                assert!(percent > before, "at {cosine}");
                 before = percent;
-                let back = cosine_from_percent(&model, percent);
-                assert!(back <= cosine && cosine - back < 1.2e-5, "{model}: {cosine} came back as {back}");
+                let back = calibration.cosine(percent);
+                assert!(back <= cosine && cosine - back < 1.2e-5, "{cosine} came back as {back}");
             }
         }
+    }
+
+    #[test]
+    fn threshold_is_the_first_cosine_that_reaches_the_percent() {
+        for calibration in both() {
+            for percent in [1.0_f32, 10.0, 50.0, 79.9, 80.0, 90.0, 95.0, 99.0, 99.9] {
+                let cosine = calibration.threshold(percent);
+                assert!(calibration.percent(cosine) >= percent, "{percent}");
+                assert!(calibration.percent(cosine.next_down()) < percent, "{percent}");
+            }
+            assert_eq!(calibration.threshold(0.0), -1.0);
+            assert_eq!(calibration.threshold(100.0), 1.0);
+        }
+    }
+
+    #[test]
+    fn levels_stand_for_their_rates_and_the_rate_falls_between_them() {
+        let calibration = known();
+        for (percent, rate) in LEVELS {
+            let stated = calibration.fmr(calibration.threshold(percent)).unwrap();
+            assert!((stated.rate / rate - 1.0).abs() < 1e-3, "{percent}: {}", stated.rate);
+        }
+        let mut before = 1.0;
+        for step in 5..640_u16 {
+            let stated = calibration.fmr(f32::from(step) / 1000.0).unwrap();
+            assert!(stated.rate < before && stated.low <= stated.rate && stated.rate <= stated.high);
+            before = stated.rate;
+        }
+        assert_eq!(calibration.fmr(0.5).unwrap().source, RateSource::Counted);
+        assert_eq!(calibration.fmr(0.6).unwrap().source, RateSource::Tail);
+    }
+
+    #[test]
+    fn beyond_the_levels_only_bounds_are_told_and_nothing_without_calibration() {
+        let calibration = known();
+        let above = calibration.fmr(0.9).unwrap();
+        assert_eq!((above.low, above.high), (0.0, 1.25e-7));
+        assert_eq!(calibration.fmr(-0.5).unwrap().high, 1.0);
+        assert_eq!(Calibration::none(ModelId::new("x")).fmr(0.5), None);
+    }
+
+    #[test]
+    fn scales_that_are_not_monotone_are_refused() {
+        let good = known().anchors().to_vec();
+        type Spoil = fn(&mut Vec<Anchor>);
+        let spoils: [Spoil; 7] = [
+            |a| a.truncate(1),
+            |a| a[2].cosine = a[1].cosine,
+            |a| a[3].percent = 100.0,
+            |a| a[3].fmr.rate = 0.5,
+            |a| a[3].fmr.high = a[3].fmr.rate / 2.0,
+            |a| a[0].cosine = f32::NAN,
+            |a| a[0].fmr.rate = f64::NAN,
+        ];
+        for (number, spoil) in spoils.iter().enumerate() {
+            let mut anchors = good.clone();
+            spoil(&mut anchors);
+            assert!(Calibration::none(ModelId::new("x")).with_anchors(anchors).is_err(), "{number}");
+        }
+    }
+
+    #[test]
+    fn each_model_has_its_own_calibration() {
+        let mut calibrations = Calibrations::default();
+        calibrations.insert(known());
+        assert!(calibrations.of(&ModelId::new("toy")).is_known());
+        assert!(!calibrations.of(&ModelId::new("other")).is_known());
     }
 }

@@ -764,7 +764,7 @@ fn from_toml<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, SetupErro
     toml::from_str(text).map_err(|error| bad(what, error.to_string().trim()))
 }
 
-fn bad(manifest: &str, why: &str) -> SetupError {
+pub(super) fn bad(manifest: &str, why: &str) -> SetupError {
     SetupError::Catalogue { manifest: manifest.to_owned(), why: why.to_owned() }
 }
 

@@ -4,6 +4,7 @@
 //! Places are looked at in this order: `--models`, the data directory, the shared folder of a development
 //! checkout, the catalogue's addresses. `docs/models.md` tells it to users.
 
+pub mod calibration;
 mod catalogue;
 mod checksum;
 mod choice;
@@ -37,6 +38,7 @@ pub use catalogue::{
 pub use event::{Checked, Event, Report};
 pub use runtime::RUNTIME_LIBRARY_ENV;
 
+use crate::gallery::similarity::Calibrations;
 use crate::vision::{DecodeLimits, DetectorFamily, EmbedderContract, NetworkFile, Precision, VisionOptions};
 use fetch::Patience;
 
@@ -267,6 +269,10 @@ pub struct Installed {
     pub embedder_contract: EmbedderContract,
     /// The wire's `FaceModelVersion` for this embedder, `[0-9.]+`.
     pub model_version: String,
+    /// What similarities stand for, of every network of the catalogue.
+    pub calibrations: Calibrations,
+    /// Where the data directory's own calibration of the embedder lies, or would.
+    pub calibration_file: PathBuf,
 }
 
 impl Installed {
@@ -459,6 +465,8 @@ impl Setup<'_> {
             embedder: files::network(self, pack.embedder)?.network,
             embedder_contract: pack.contract()?,
             model_version: pack.embedding.model_version.clone(),
+            calibrations: calibration::all(self.catalogue, &self.options.data_dir)?,
+            calibration_file: calibration::path(&self.options.data_dir, &pack.embedder.name),
             runtime_library: runtime::library(self)?,
         })
     }

@@ -5,7 +5,7 @@ use super::replay::{Bytes, Kept};
 use super::shelf::Change;
 use super::types::{FaceRefusal, RefusedFace, UserStatus, status};
 use super::{OperationError, Service, limits};
-use crate::gallery::similarity::percent_from_cosine;
+use crate::gallery::similarity::Calibration;
 use crate::gallery::{CollectionId, FaceId, UserId};
 
 /// What is asked.
@@ -40,7 +40,8 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
     service.once(input.token.as_deref(), &question(&input, percent_min), |asked| {
         let shelf = service.shelf(&input.collection_id)?;
         let mut change = shelf.change(&service.store)?;
-        let output = associate(&change, &input.user_id, &wanted, percent_min)?;
+        let bar = Bar { calibration: &service.calibration(shelf.model_id()), percent_min };
+        let output = associate(&change, &input.user_id, &wanted, bar)?;
         change.set_user(&output.associated, Some(&input.user_id), &asked.receipt(&output))?;
         Ok(output)
     })
@@ -57,16 +58,11 @@ fn question(input: &Input, percent_min: f32) -> Question {
 ///
 /// AWS says both that more than 100 faces of a user exceed a quota and that the surplus is listed as unsuccessful,
 /// for which the wire has no reason. Here the quota holds for the whole request: nothing is associated.
-fn associate(
-    change: &Change<'_>,
-    user: &UserId,
-    wanted: &[FaceId],
-    percent_min: f32,
-) -> Result<Output, OperationError> {
+fn associate(change: &Change<'_>, user: &UserId, wanted: &[FaceId], bar: Bar<'_>) -> Result<Output, OperationError> {
     let before = change.user_faces(user)?;
     let (mut associated, mut refused) = (Vec::new(), Vec::new());
     for &face_id in wanted {
-        match verdict(change, user, face_id, percent_min)? {
+        match verdict(change, user, face_id, bar)? {
             Verdict::Take => associated.push(face_id),
             Verdict::Ignore => {}
             Verdict::Refuse(face) => refused.push(face),
@@ -79,6 +75,13 @@ fn associate(
     Ok(Output { associated, refused, status })
 }
 
+/// How alike a face must be to its user, and what that means.
+#[derive(Clone, Copy)]
+struct Bar<'a> {
+    calibration: &'a Calibration,
+    percent_min: f32,
+}
+
 enum Verdict {
     Take,
     /// It is this user's already.
@@ -86,7 +89,7 @@ enum Verdict {
     Refuse(RefusedFace),
 }
 
-fn verdict(change: &Change<'_>, user: &UserId, face_id: FaceId, percent_min: f32) -> Result<Verdict, OperationError> {
+fn verdict(change: &Change<'_>, user: &UserId, face_id: FaceId, bar: Bar<'_>) -> Result<Verdict, OperationError> {
     let refuse = |user_id, confidence, reason| {
         Verdict::Refuse(RefusedFace { face_id, user_id, confidence, reasons: vec![reason] })
     };
@@ -96,18 +99,18 @@ fn verdict(change: &Change<'_>, user: &UserId, face_id: FaceId, percent_min: f32
     Ok(match record.user_id {
         Some(own) if own == *user => Verdict::Ignore,
         Some(other) => refuse(Some(other), None, FaceRefusal::AssociatedToADifferentUser),
-        None => match similarity(change, user, face_id) {
-            Some(percent) if percent < percent_min => refuse(None, Some(percent), FaceRefusal::LowMatchConfidence),
+        None => match similarity(change, user, face_id, bar.calibration) {
+            Some(percent) if percent < bar.percent_min => refuse(None, Some(percent), FaceRefusal::LowMatchConfidence),
             _ => Verdict::Take,
         },
     })
 }
 
 /// Of a face to the user's vector; `None` for a user without faces, who takes any.
-fn similarity(change: &Change<'_>, user: &UserId, face: FaceId) -> Option<f32> {
+fn similarity(change: &Change<'_>, user: &UserId, face: FaceId, calibration: &Calibration) -> Option<f32> {
     let (own, new) = change.read(|gallery| (gallery.user_embedding(user), gallery.embedding(face)));
     let (own, new) = (own?, new?);
-    Some(percent_from_cosine(own.model_id(), own.cosine(&new)?))
+    Some(calibration.percent(own.cosine(&new)?))
 }
 
 impl Kept for Output {

@@ -4,7 +4,6 @@ use super::picture::{detail, largest};
 use super::quality_filter::faults;
 use super::types::{BoxRatio, FaceDetail, ImageSource, QualityFilter, Reason};
 use super::{OperationError, Service, limits};
-use crate::gallery::similarity::percent_from_cosine;
 use crate::vision::{Embedding, Face};
 
 /// What is asked.
@@ -66,6 +65,7 @@ fn similarities(service: &Service, probe: &Embedding, faces: &[&Face]) -> Result
     let aligned: Vec<_> = faces.iter().filter_map(|face| face.aligned.as_ref()).collect();
     let mut embeddings = service.embed(&aligned)?.into_iter();
     let mut next = |face: &Face| face.aligned.as_ref().and_then(|_| embeddings.next());
-    let percent = |embedding: Embedding| Some(percent_from_cosine(probe.model_id(), probe.cosine(&embedding)?));
+    let calibration = service.calibration(probe.model_id());
+    let percent = |embedding: Embedding| Some(calibration.percent(probe.cosine(&embedding)?));
     Ok(faces.iter().map(|face| next(face).and_then(percent)).collect())
 }

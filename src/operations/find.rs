@@ -3,7 +3,7 @@
 use super::shelf::Shelf;
 use super::types::{FaceMatch, UserMatch, UserStatus, UserSummary};
 use super::{OperationError, Service, internal};
-use crate::gallery::similarity::{cosine_from_percent, percent_from_cosine};
+use crate::gallery::expectation::{Expectation, Fpir, Unknown, expect};
 use crate::gallery::{FaceId, Filter, Search, UserId};
 use crate::store::StoreError;
 use crate::vision::Embedding;
@@ -12,8 +12,10 @@ use crate::vision::Embedding;
 /// rounding between the two scales never hides a match.
 const COSINE_SLACK: f32 = 1e-5;
 
-fn search(probe: &Embedding, percent_min: f32, limit: usize) -> Search {
-    Search { cosine_min: cosine_from_percent(probe.model_id(), percent_min) - COSINE_SLACK, limit }
+/// Matches, best first, and what the search of a stranger would find.
+pub(super) struct Found<Match> {
+    pub(super) matches: Vec<Match>,
+    pub(super) expected: Expectation,
 }
 
 fn all_but<Id>(exclude: Option<&Id>) -> Filter<'_, Id> {
@@ -28,12 +30,17 @@ impl Service {
         probe: &Embedding,
         (percent_min, limit): (f32, usize),
         exclude: Option<FaceId>,
-    ) -> Result<Vec<FaceMatch>, OperationError> {
-        let search = search(probe, percent_min, limit);
-        let candidates = shelf.read(&self.store, |gallery| gallery.search(probe, search, all_but(exclude.as_ref())))?;
+    ) -> Result<Found<FaceMatch>, OperationError> {
+        let calibration = self.calibration(probe.model_id());
+        let search = Search { cosine_min: calibration.cosine(percent_min) - COSINE_SLACK, limit };
+        // Counted beside the search: faces that come or go meanwhile may be in the one and not in the other.
+        let (candidates, enrolled) = shelf.read(&self.store, |gallery| {
+            let others = gallery.face_count().saturating_sub(usize::from(exclude.is_some_and(|id| gallery.contains(id))));
+            (gallery.search(probe, search, all_but(exclude.as_ref())), others as u64)
+        })?;
         let mut matches = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            let similarity = percent_from_cosine(probe.model_id(), candidate.cosine);
+            let similarity = calibration.percent(candidate.cosine);
             if similarity < percent_min {
                 continue;
             }
@@ -44,7 +51,7 @@ impl Service {
                 Err(error) => return Err(internal(error)),
             }
         }
-        Ok(matches)
+        Ok(Found { matches, expected: expect(&calibration, calibration.threshold(percent_min), enrolled) })
     }
 
     /// Users at or above the threshold, best first. Only users with faces have a vector, so all are active.
@@ -55,12 +62,21 @@ impl Service {
         (percent_min, limit): (f32, usize),
         exclude: Option<&UserId>,
     ) -> Result<Vec<UserMatch>, OperationError> {
-        let search = search(probe, percent_min, limit);
+        let calibration = self.calibration(probe.model_id());
+        let search = Search { cosine_min: calibration.cosine(percent_min) - COSINE_SLACK, limit };
         let candidates = shelf.read(&self.store, |gallery| gallery.search_users(probe, search, all_but(exclude)))?;
         let matches = candidates.into_iter().map(|candidate| UserMatch {
-            similarity: percent_from_cosine(probe.model_id(), candidate.cosine),
+            similarity: calibration.percent(candidate.cosine),
             user: UserSummary { user_id: candidate.user_id, status: UserStatus::Active },
         });
         Ok(matches.filter(|found| found.similarity >= percent_min).collect())
+    }
+
+    /// What is known of searches among users: calibrations are of single faces, and a user's vector is the mean of
+    /// several, which is closer to everybody.
+    pub(super) fn expected_of_users(&self, shelf: &Shelf) -> Expectation {
+        let calibrated = self.calibration(shelf.model_id()).is_known();
+        let why = if calibrated { Unknown::UserVectors } else { Unknown::Uncalibrated };
+        Expectation { enrolled: None, fpir: Fpir::Unknown(why) }
     }
 }

@@ -48,11 +48,12 @@ use std::time::Instant;
 
 pub use eyes::Eyes;
 
+use crate::gallery::similarity::{Calibration, Calibrations};
 use crate::gallery::{CollectionId, FaceId, UserId};
 use crate::policy::{self, Action, Decision, Meter, Outcome, Principal};
 use crate::store::buckets::Buckets;
 use crate::store::{CollectionRecord, Store, StoreError};
-use crate::vision::Embedding;
+use crate::vision::{Embedding, ModelId};
 use pages::Pages;
 use replay::TokenLocks;
 use shelf::{Shelf, lock};
@@ -248,7 +249,7 @@ impl Request {
 }
 
 /// What a server says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Region in ARNs.
     pub region: String,
@@ -258,6 +259,8 @@ pub struct Settings {
     pub model_version: String,
     /// The pack in use with its licence, for people; empty to say nothing.
     pub model_licence: String,
+    /// What similarities stand for; without any, percents promise no rate: `models::Installed::calibrations`.
+    pub calibrations: Calibrations,
 }
 
 impl Default for Settings {
@@ -267,6 +270,7 @@ impl Default for Settings {
             account_id: "000000000000".to_owned(),
             model_version: "1.0".to_owned(),
             model_licence: String::new(),
+            calibrations: Calibrations::default(),
         }
     }
 }
@@ -410,6 +414,11 @@ impl Service {
     fn tagged(&self, resource_arn: &str) -> Result<Arc<Shelf>, OperationError> {
         let id = arn::resource(resource_arn)?;
         self.shelf(&id).map_err(|_| arn::not_found(resource_arn))
+    }
+
+    /// What the similarities of a network stand for.
+    fn calibration(&self, model: &ModelId) -> Arc<Calibration> {
+        self.settings.calibrations.of(model)
     }
 
     /// An enrolled face's embedding.

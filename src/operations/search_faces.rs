@@ -2,6 +2,7 @@
 
 use super::types::FaceMatch;
 use super::{OperationError, Service, limits};
+use crate::gallery::expectation::Expectation;
 use crate::gallery::{CollectionId, FaceId};
 
 /// What is asked.
@@ -26,6 +27,8 @@ pub struct Output {
     pub matches: Vec<FaceMatch>,
     /// As on the wire.
     pub model_version: String,
+    /// What the search of somebody who is not enrolled would find; a header on the wire.
+    pub expected: Expectation,
 }
 
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
@@ -33,6 +36,11 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
     let limit = limits::count(input.faces_max, limits::FACES_FOUND_MAX)?;
     let percent_min = limits::percent(input.threshold, limits::MATCH_PERCENT)?;
     let probe = service.enrolled(&shelf, input.face_id)?;
-    let matches = service.faces_like(&shelf, &probe, (percent_min, limit), Some(input.face_id))?;
-    Ok(Output { searched_face_id: input.face_id, matches, model_version: shelf.model_version().to_owned() })
+    let found = service.faces_like(&shelf, &probe, (percent_min, limit), Some(input.face_id))?;
+    Ok(Output {
+        searched_face_id: input.face_id,
+        matches: found.matches,
+        model_version: shelf.model_version().to_owned(),
+        expected: found.expected,
+    })
 }

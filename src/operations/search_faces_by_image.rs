@@ -4,6 +4,7 @@ use super::picture::{detail, largest};
 use super::types::{BoxRatio, FaceMatch, ImageSource, QualityFilter};
 use super::{OperationError, Service, limits};
 use crate::gallery::CollectionId;
+use crate::gallery::expectation::Expectation;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Output {
     pub matches: Vec<FaceMatch>,
     /// As on the wire.
     pub model_version: String,
+    /// What the search of somebody who is not enrolled would find; a header on the wire.
+    pub expected: Expectation,
 }
 
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
@@ -42,11 +45,12 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
     let (_, face, aligned) = largest(&scene, input.quality_filter).ok_or(OperationError::NoFace)?;
     let probe = service.embed_one(aligned)?;
     let searched = detail(&scene, face);
-    let matches = service.faces_like(&shelf, &probe, (percent_min, limit), None)?;
+    let found = service.faces_like(&shelf, &probe, (percent_min, limit), None)?;
     Ok(Output {
         searched_box: searched.box_ratio,
         searched_confidence: searched.confidence,
-        matches,
+        matches: found.matches,
         model_version: shelf.model_version().to_owned(),
+        expected: found.expected,
     })
 }

@@ -2,6 +2,7 @@
 
 use super::types::UserMatch;
 use super::{OperationError, Service, limits};
+use crate::gallery::expectation::Expectation;
 use crate::gallery::{CollectionId, FaceId, UserId};
 
 /// What is searched for.
@@ -35,6 +36,8 @@ pub struct Output {
     pub matches: Vec<UserMatch>,
     /// As on the wire.
     pub model_version: String,
+    /// What the search of somebody who is not enrolled would find; a header on the wire.
+    pub expected: Expectation,
 }
 
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
@@ -53,5 +56,10 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
         Some(probe) => service.users_like(&shelf, &probe, (percent_min, limit), exclude)?,
         None => Vec::new(),
     };
-    Ok(Output { searched: input.probe, matches, model_version: shelf.model_version().to_owned() })
+    Ok(Output {
+        searched: input.probe,
+        matches,
+        model_version: shelf.model_version().to_owned(),
+        expected: service.expected_of_users(&shelf),
+    })
 }

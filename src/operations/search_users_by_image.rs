@@ -5,6 +5,7 @@ use super::quality_filter::faults;
 use super::types::{FaceDetail, ImageSource, QualityFilter, Reason, UnusedFace, UserMatch};
 use super::{OperationError, Service, limits};
 use crate::gallery::CollectionId;
+use crate::gallery::expectation::Expectation;
 use crate::vision::{Face, Scene};
 
 /// What is asked.
@@ -33,6 +34,8 @@ pub struct Output {
     pub matches: Vec<UserMatch>,
     /// As on the wire.
     pub model_version: String,
+    /// What the search of somebody who is not enrolled would find; a header on the wire.
+    pub expected: Expectation,
 }
 
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
@@ -53,6 +56,7 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
         unsearched: unsearched(&scene, input.quality_filter, found.map(|(place, _, _)| place)),
         matches,
         model_version: shelf.model_version().to_owned(),
+        expected: service.expected_of_users(&shelf),
     })
 }
 

@@ -66,6 +66,10 @@ impl Shelf {
         &self.id
     }
 
+    pub(super) fn model_id(&self) -> &ModelId {
+        &self.model_id
+    }
+
     pub(super) fn model_version(&self) -> &str {
         &self.model_version
     }

@@ -9,7 +9,7 @@ mod response;
 mod value;
 
 pub use request::parse_request;
-pub use response::write_response;
+pub use response::{EXPECTED, write_response};
 
 /// Prefix of the header `X-Amz-Target`.
 pub const TARGET_PREFIX: &str = "RekognitionService.";

@@ -77,7 +77,7 @@ pub fn clients() -> &'static Clients {
 }
 
 /// Makes `directory` with `make`, unless it was made whole for the same `contents` before.
-fn once(directory: &Path, contents: &str, make: impl FnOnce(&Path)) -> PathBuf {
+pub(super) fn once(directory: &Path, contents: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let stamp = directory.join("made-from");
     if fs::read_to_string(&stamp).is_ok_and(|text| text == contents) {
         return directory.to_owned();
@@ -91,7 +91,7 @@ fn once(directory: &Path, contents: &str, make: impl FnOnce(&Path)) -> PathBuf {
     directory.to_owned()
 }
 
-fn system_python() -> Command {
+pub(super) fn system_python() -> Command {
     let has = |name: &str| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
     Command::new(if has("python3") { "python3" } else { "python" })
 }

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::Answer;
 use crate::gallery::FaceId;
+use crate::gallery::expectation::{Expectation, Fpir, Unknown};
+use crate::gallery::similarity::RateSource;
 use crate::operations::search_users::Probe;
 use crate::operations::types::{
     BoxRatio, FaceDetail, FaceMatch, FaceRecord, FaceRefusal, Reason, RefusedFace, Tags, UnusedFace, UserMatch,
@@ -11,10 +13,61 @@ use crate::operations::types::{
 };
 use crate::operations::{self, Response};
 
-/// Writes an answer's body.
+/// Writes an answer's body, and the headers for what AWS's shapes have no member for.
 #[must_use]
 pub fn write_response(response: &Response) -> Answer {
-    Answer { body: body_of(response), headers: Vec::new() }
+    let headers = expectation(response).map(|expected| (EXPECTED, expected_value(expected)));
+    Answer { body: body_of(response), headers: headers.into_iter().collect() }
+}
+
+/// The header of every search answer: what the search of somebody who is not enrolled would find.
+pub const EXPECTED: &str = "x-trombi-expected";
+
+fn expectation(response: &Response) -> Option<&Expectation> {
+    match response {
+        Response::SearchFaces(out) => Some(&out.expected),
+        Response::SearchFacesByImage(out) => Some(&out.expected),
+        Response::SearchUsers(out) => Some(&out.expected),
+        Response::SearchUsersByImage(out) => Some(&out.expected),
+        _ => None,
+    }
+}
+
+/// `fpir=0.0101;lo=0.00812;hi=0.0124;n=100;basis=counted`, or `fpir=unknown;why=uncalibrated;n=100`.
+///
+/// `fpir` is the share of searches of people who are not enrolled that return somebody, `lo` and `hi` its 95 %
+/// interval, `n` the number of enrolled faces that were compared; `basis=tail` says that the rate lies beyond what
+/// the calibration's data could show.
+fn expected_value(expected: &Expectation) -> String {
+    let enrolled = expected.enrolled.map_or_else(String::new, |n| format!(";n={n}"));
+    match expected.fpir {
+        Fpir::Known { rate, low, high, source } => {
+            let basis = match source {
+                RateSource::Counted => "counted",
+                RateSource::Tail => "tail",
+            };
+            format!("fpir={};lo={};hi={}{enrolled};basis={basis}", share(rate), share(low), share(high))
+        }
+        Fpir::Unknown(Unknown::Uncalibrated) => format!("fpir=unknown;why=uncalibrated{enrolled}"),
+        Fpir::Unknown(Unknown::UserVectors) => format!("fpir=unknown;why=user-vectors{enrolled}"),
+    }
+}
+
+/// Three digits that count, without an exponent where that stays short.
+fn share(share: f64) -> String {
+    if share > 0.0 && share < 1e-4 {
+        return format!("{share:.2e}");
+    }
+    let digits = if share < 0.001 {
+        6
+    } else if share < 0.01 {
+        5
+    } else if share < 0.1 {
+        4
+    } else {
+        3
+    };
+    format!("{share:.digits$}")
 }
 
 fn body_of(response: &Response) -> Vec<u8> {

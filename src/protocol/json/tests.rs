@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::gallery::expectation::{Expectation, Fpir, Unknown};
+use crate::gallery::similarity::RateSource;
 use crate::gallery::{CollectionId, FaceId, ImageId, UserId};
 use crate::operations::types::{
     BoxRatio, FaceDetail, FaceMatch, FaceRecord, ImageSource, QualityFilter, Reason, UnusedFace, UserStatus,
@@ -420,6 +422,32 @@ fn written(response: &Response) -> serde_json::Value {
     serde_json::from_slice(&write_response(response).body).unwrap()
 }
 
+fn expected() -> Expectation {
+    let fpir = Fpir::Known { rate: 0.010_049, low: 0.008_12, high: 2.5e-5, source: RateSource::Counted };
+    Expectation { enrolled: Some(100), fpir }
+}
+
+#[test]
+fn every_search_answer_says_what_a_stranger_would_find() {
+    let header = |expected| {
+        let answer = write_response(&Response::SearchUsers(operations::search_users::Output {
+            searched: operations::search_users::Probe::User(UserId::parse("u").unwrap()),
+            matches: vec![],
+            model_version: "1.0".to_owned(),
+            expected,
+        }));
+        let [(name, value)] = &answer.headers[..] else { panic!("{answer:?}") };
+        assert_eq!(*name, EXPECTED);
+        value.clone()
+    };
+    assert_eq!(header(expected()), "fpir=0.0100;lo=0.00812;hi=2.50e-5;n=100;basis=counted");
+    let unknown = |why, enrolled| Expectation { enrolled, fpir: Fpir::Unknown(why) };
+    assert_eq!(header(unknown(Unknown::Uncalibrated, Some(3))), "fpir=unknown;why=uncalibrated;n=3");
+    assert_eq!(header(unknown(Unknown::UserVectors, None)), "fpir=unknown;why=user-vectors");
+    let detected = write_response(&Response::DetectFaces(operations::detect_faces::Output { faces: vec![] }));
+    assert!(detected.headers.is_empty());
+}
+
 #[test]
 fn sides_on_the_wire_are_the_pictures() {
     let answer = written(&Response::DetectFaces(operations::detect_faces::Output { faces: vec![detail()] }));
@@ -450,6 +478,7 @@ fn absent_scalars_are_left_out_and_arrays_never() {
         searched_face_id: FaceId::parse(FACE).unwrap(),
         matches: vec![],
         model_version: "1.0".to_owned(),
+        expected: expected(),
     }));
     assert_eq!(found, json!({"SearchedFaceId": FACE, "FaceMatches": [], "FaceModelVersion": "1.0"}));
     let indexed = written(&Response::IndexFaces(operations::index_faces::Output {
@@ -467,6 +496,7 @@ fn similarities_stand_beside_their_faces() {
         searched_face_id: FaceId::parse(FACE).unwrap(),
         matches: vec![FaceMatch { similarity: 99.9, face: record() }],
         model_version: "1.0".to_owned(),
+        expected: expected(),
     }));
     assert_eq!(found["FaceMatches"][0]["Similarity"].as_f64().unwrap(), f64::from(99.9_f32));
     assert_eq!(found["FaceMatches"][0]["Face"]["IndexFacesModelVersion"], "1.0");
