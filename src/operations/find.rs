@@ -35,7 +35,8 @@ impl Service {
         let search = Search { cosine_min: calibration.cosine(percent_min) - COSINE_SLACK, limit };
         // Counted beside the search: faces that come or go meanwhile may be in the one and not in the other.
         let (candidates, enrolled) = shelf.read(&self.store, |gallery| {
-            let others = gallery.face_count().saturating_sub(usize::from(exclude.is_some_and(|id| gallery.contains(id))));
+            let others =
+                gallery.face_count().saturating_sub(usize::from(exclude.is_some_and(|id| gallery.contains(id))));
             (gallery.search(probe, search, all_but(exclude.as_ref())), others as u64)
         })?;
         let mut matches = Vec::with_capacity(candidates.len());

@@ -317,7 +317,7 @@ fn searches_go_on_while_others_come_and_go() {
     for n in 0..6000_u32 {
         let vector = stays
             .get(n as usize / 30)
-            .filter(|_| n % 30 == 0)
+            .filter(|_| n.is_multiple_of(30))
             .cloned()
             .unwrap_or_else(|| vector(Kind::Flat, 0, DIMENSIONS, &mut random));
         places.insert(n, rows.insert(n, &vector));
@@ -328,7 +328,7 @@ fn searches_go_on_while_others_come_and_go() {
             let mut gone: Vec<u32> = Vec::new();
             for round in 0..6000 {
                 let id = random.below(6000) as u32;
-                if id % 30 == 0 {
+                if id.is_multiple_of(30) {
                     continue;
                 }
                 if let Some(row) = places.remove(&id) {
