@@ -49,12 +49,9 @@ fn central(vision: &Vision, picture: &Path) -> Option<Embedding> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let threads = std::thread::available_parallelism()?.get();
-    let installed = models::install(&SetupOptions {
-        models_dir: Some(arguments.models.clone()),
-        data_dir: PathBuf::from("target/trombi-bench"),
-        shared_dir: None,
-        offline: false,
-    })?;
+    let mut options = SetupOptions::new(PathBuf::from("target/trombi-bench"));
+    options.models_dir = Some(arguments.models.clone());
+    let installed = models::install(&options)?;
     let vision = Vision::open(&installed.vision_options(threads, 2 * threads))?;
     let mut files = Vec::new();
     pictures(&arguments.folder, &mut files)?;

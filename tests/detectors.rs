@@ -50,8 +50,11 @@ fn scrfd() -> Vec<u8> {
     for (depth, name) in [(1, "score"), (4, "bbox"), (10, "kps")] {
         for stride in STRIDES {
             let mut value = head(&mut graph, &mut dice, &input, stride, depth, &[-1, i64::try_from(depth).unwrap()]);
-            if depth == 1 {
-                value = graph.apply("Sigmoid", &[&value], &[]);
+            // Boxes are distances, which are positive where a face is.
+            match depth {
+                1 => value = graph.apply("Sigmoid", &[&value], &[]),
+                4 => value = graph.apply("Exp", &[&value], &[]),
+                _ => {}
             }
             graph.output(&value, &format!("{name}_{stride}"), &[Side::Free("n"), Side::Fixed(depth)]);
         }
@@ -230,7 +233,7 @@ fn scrfd_is_decoded_as_a_plain_decoder_does() {
     let network = file("scrfd.onnx", &scrfd());
     let image = picture();
     let raw = raw(&network, &canvas(&image, &SCRFD));
-    let options = DetectOptions { confidence_min: 0.55, iou_max: 0.4, faces_max: usize::MAX };
+    let options = DetectOptions { confidence_min: 0.3, iou_max: 0.4, faces_max: usize::MAX };
     let detector = AnchorDetector::open(&runtime(), &network, SCRFD, 1).unwrap();
     let found = detector.detect(&image, &options).unwrap();
     assert_same(&found, &suppressed(plain_scrfd(&raw, f64::from(options.confidence_min)), 0.4), "scrfd");

@@ -54,6 +54,10 @@ pub(super) fn read(data_dir: &Path) -> Result<Option<String>, SetupError> {
 /// Writes down the first choice. When another process has chosen in the meantime, its choice stays.
 pub(super) fn write(setup: &Setup<'_>, pack: &str, why: &str) -> Result<(), SetupError> {
     let data_dir = &setup.options.data_dir;
+    if !data_dir.exists() {
+        // Everything was found elsewhere, and commands that keep nothing make no data directory.
+        return Ok(());
+    }
     let _lock = place::lock(data_dir, setup.report).map_err(|error| cannot_write(data_dir, error))?;
     if read(data_dir)?.is_some() { Ok(()) } else { put(setup, pack, why) }
 }

@@ -381,7 +381,7 @@ pub fn install_pack(
 /// # Errors
 /// As [`install_from`].
 pub fn runtime(options: &SetupOptions, report: &Report<'_>) -> Result<PathBuf, SetupError> {
-    with_setup(&Catalogue::embedded()?, options, Thoroughness::Quick, report, |setup| runtime::library(setup))
+    with_setup(&Catalogue::embedded()?, options, Thoroughness::Quick, report, runtime::library)
 }
 
 /// Makes `pack` what later starts use, having installed it.

@@ -658,7 +658,8 @@ fn packages_without_the_wanted_members_install_nothing() {
     let member = |at: usize| members()[at].clone();
     let (first, second) = (member(0), member(1));
     let evil: [(&str, &[u8]); 2] = [("/tmp/evil", b"x"), ("../../evil", b"x")];
-    let cases: [(&[(&str, &[u8])], &str); 3] = [
+    type Entries<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Entries<'_>, &str); 3] = [
         (&evil, "is not in it"),
         (&[(first.1, b"DETECTOR"), (second.1, &second.2)], "altered: SHA-256"),
         (&[(first.1, &[0; 9000])], "of the first 9 bytes"),

@@ -337,7 +337,7 @@ impl<'a> Machine<'a> {
             ("numpy", "dtype") => Node::Kind(self.text(*arguments.first().ok_or("numpy.dtype of nothing")?)?),
             ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Node::EmptyArray,
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => self.scalar(arguments)?,
-            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => self.from_buffer(arguments)?,
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => self.buffered(arguments)?,
             ("_codecs", "encode") => self.latin1(arguments)?,
             _ => {
                 return Err(format!(
@@ -363,7 +363,7 @@ impl<'a> Machine<'a> {
         Ok(Node::Plain(Value::Float(*value)))
     }
 
-    fn from_buffer(&self, arguments: &[usize]) -> Step<Node> {
+    fn buffered(&self, arguments: &[usize]) -> Step<Node> {
         let [data, kind, shape, rest @ ..] = arguments else { return Err("an array without its shape".to_owned()) };
         let by_columns = rest.first().is_some_and(|order| self.text(*order).is_ok_and(|order| order == "F"));
         self.array_of(*shape, *kind, by_columns, *data)

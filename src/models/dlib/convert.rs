@@ -59,10 +59,8 @@ pub fn detector_onnx(dat: &[u8]) -> Result<Vec<u8>, DatError> {
     let inside = inside(&mut graph, &input);
     let mut map = Map { value: input, channels: 4, side: 0 };
     for layer in fused(&layers) {
-        if let Layer::Convolution(convolution) = &layer {
-            if convolution.padding > 0 {
-                map.value = graph.apply("Mul", &[&map.value, &inside], &[]);
-            }
+        if matches!(&layer, Layer::Convolution(convolution) if convolution.padding > 0) {
+            map.value = graph.apply("Mul", &[&map.value, &inside], &[]);
         }
         map = match layer {
             Layer::Convolution(first) if map.channels == 4 => convolve(&mut graph, &map, &with_blind_channel(&first)),
