@@ -115,7 +115,11 @@ pub(super) fn run(
         .collect();
     let &(gallery, people, outcome) = outcomes.first()?;
     let source = match collection {
-        Some(collection) => format!("collection `{}`, {} faces", collection.name, words::count(gallery as u64)),
+        Some(collection) => format!(
+            "collection `{}`, {} faces (supposing that none of these people is enrolled there)",
+            collection.name,
+            words::count(gallery as u64)
+        ),
         None => format!(
             "{} pictures of {} other people of {}",
             words::count(gallery as u64),
