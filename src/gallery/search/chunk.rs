@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::codec::{Bounds, Codec};
-use super::kernels::STRIDE;
+use super::kernels::{self, STRIDE};
 
 /// Rows in a chunk: the unit of locking and of coding. Its head codes (64 KiB at 64 bytes a row) fit the second-level
 /// cache, so several probes share one reading of them.
@@ -191,6 +191,12 @@ impl Codes {
     /// Bounds that hold for every row of a stride, its tail's residual aside.
     pub(super) fn stride_bounds(&self) -> &[Bounds] {
         &self.stride_bounds
+    }
+
+    /// Asks for what [`Codes::bounds`] and [`Codes::tail`] will read.
+    pub(super) fn prefetch(&self, row: usize) {
+        kernels::prefetch(&self.bounds[row..=row]);
+        kernels::prefetch(self.tail(row));
     }
 
     pub(super) fn bounds(&self, row: usize) -> Bounds {

@@ -157,25 +157,29 @@ impl<'a> Scan<'a> {
         }
         rows.clear();
         kernels::select(*path, products, &least, rows);
-        for &row in rows.iter() {
+        // The few rows that are left lie anywhere, so all are asked for before the first is waited for.
+        rows.iter().for_each(|&row| codes.prefetch(row as usize));
+        rows.retain(|&row| {
             let row = row as usize;
             let bounds = codes.bounds(row);
             if products[row] < look.least_product(bounds.head_residual, bounds.tail) {
-                continue;
+                return false;
             }
             let mut tail = [0];
             if !coded.tail.values.is_empty() {
                 kernels::scan(*path, codes.tail(row), &coded.tail.values, &mut tail);
             }
-            let upper = coded.upper(products[row], tail[0], bounds);
             // No cosine is below -1, also where the dot product that was clamped to it is.
-            if upper < f64::from(cosine_min) && cosine_min > -1.0 {
-                continue;
-            }
-            let Some(owner) = chunk.owner(row) else { continue };
+            cosine_min <= -1.0 || coded.upper(products[row], tail[0], bounds) >= f64::from(cosine_min)
+        });
+        rows.iter().for_each(|&row| kernels::prefetch(chunk.vector(row as usize)));
+        for &row in rows.iter() {
+            let row = row as usize;
             let mut cosine = [0.0];
             cosines(probes[probe], chunk.vector(row), &mut cosine);
-            if cosine[0] >= cosine_min {
+            if cosine[0] >= cosine_min
+                && let Some(owner) = chunk.owner(row)
+            {
                 findings.offer(probe, row, owner, cosine[0]);
                 cosine_min = findings.cosine_min(probe);
             }
