@@ -28,7 +28,7 @@ use trombi::operations::{Request, Service, Settings, create_collection, index_fa
 use trombi::policy::Principal;
 use trombi::protocol::server::{Auth, Server, ServerOptions};
 use trombi::store::buckets::{BucketSource, Buckets};
-use trombi::store::{AccessKey, Store};
+use trombi::store::{AccessKey, KeyBinding, Store};
 use trombi::vision::Vision;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -105,7 +105,7 @@ fn service(directory: &std::path::Path, cores: usize) -> Fallible<(Arc<Service>,
     })?;
     let vision = Vision::open(&installed.vision_options(cores, 256))?;
     let store = Store::open(&directory.join("data"))?;
-    let key = store.create_key()?;
+    let key = store.create_key(&KeyBinding::default())?;
     let buckets = Buckets::open(BucketSource::Folder(directory.join("buckets")))?;
     let settings = Settings {
         model_version: installed.model_version,

@@ -12,7 +12,7 @@ use trombi::models::{self, SetupOptions};
 use trombi::operations::{Service, Settings};
 use trombi::protocol::server::{Auth, Server, ServerOptions};
 use trombi::store::buckets::{BucketSource, Buckets};
-use trombi::store::{AccessKey, Store};
+use trombi::store::{AccessKey, KeyBinding, Store};
 use trombi::vision::Vision;
 
 /// The service, and a key made before it takes the data directory over: it reads the keys when it starts.
@@ -29,7 +29,7 @@ fn open_service(data: &Path) -> Result<(Service, AccessKey), Box<dyn Error>> {
         ..Settings::default()
     };
     let store = Store::open(data)?;
-    let key = store.create_key()?;
+    let key = store.create_key(&KeyBinding::default())?;
     let buckets = Buckets::open(BucketSource::Folder(data.join("buckets")))?;
     Ok((Service::new(Box::new(vision), store, buckets, settings)?, key))
 }

@@ -58,6 +58,7 @@ impl Bench {
             alignment: Alignment::EyeCorners,
             reference_px: chip::reference_px(),
             dimensions: 128,
+            mirrored: false,
         };
         Some(Self {
             detector: Mmod::open(&runtime, &detector, Arc::new(predictor), 1).unwrap(),

@@ -70,11 +70,11 @@ fn the_pack_from_the_package_registry_enrols_and_finds() {
     let best = &found["FaceMatches"][0];
     assert_eq!(best["Face"]["ExternalImageId"], "enrolled.png", "{found}");
     assert!(best["Similarity"].as_f64().unwrap() > 90.0, "{found}");
-    assert_eq!(found["FaceModelVersion"], "29.1");
+    assert_eq!(found["FaceModelVersion"], "29.2");
 
     let about = json(&ask(&["--json", "collections", "describe", "crew"]));
     let version = about["FaceModelVersion"].as_str().unwrap();
-    assert!(version.starts_with("29.1 (pack dlib: CC0-1.0"), "{version}");
+    assert!(version.starts_with("29.2 (pack dlib: CC0-1.0"), "{version}");
 
     // It looks for no corners of the mouth, and says none.
     let seen = json(&ask(&["--json", "detect", enrolled.to_str().unwrap()]));

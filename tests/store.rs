@@ -5,6 +5,7 @@ mod damage;
 mod disk;
 mod measure;
 mod model;
+mod old_formats;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use trombi::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
-use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, Store, StoreError};
+use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, KeyBinding, Store, StoreError};
 use trombi::vision::{Embedding, ModelId};
 use uuid::Uuid;
 
@@ -199,7 +200,7 @@ fn second_store_is_locked_out_and_a_file_is_no_directory() {
 fn keys_are_made_listed_and_revoked() {
     let dir = scratch();
     let store = Store::open(dir.path()).unwrap();
-    let keys = [store.create_key().unwrap(), store.create_key().unwrap()];
+    let keys = [store.create_key(&KeyBinding::default()).unwrap(), store.create_key(&KeyBinding::default()).unwrap()];
     for key in &keys {
         assert!(
             key.id.len() == 20 && key.id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()),
@@ -209,13 +210,18 @@ fn keys_are_made_listed_and_revoked() {
         assert!(key.secret.len() == 40 && key.secret.bytes().all(|b| b.is_ascii_alphanumeric()));
         assert!(!format!("{key:?}").contains(&key.secret));
     }
+    let text = |text: &str| Some(text.to_owned());
+    let binding =
+        KeyBinding { tenant: text("archive"), purpose: text("media-archive"), case: None, role: text("auditor") };
+    let bound = store.create_key(&binding).unwrap();
     assert_ne!(keys[0].secret, keys[1].secret);
     store.revoke_key(&keys[0].id).unwrap();
     assert!(matches!(store.revoke_key("TRMBNOBODY"), Err(StoreError::Missing)));
     drop(store);
     let listed = Store::open(dir.path()).unwrap().keys().unwrap();
-    assert_eq!(listed.iter().map(|key| key.revoked).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(listed.iter().map(|key| key.revoked).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(listed[1], keys[1]);
+    assert_eq!((&listed[2], &listed[2].binding), (&bound, &binding));
 }
 
 #[cfg(unix)]
@@ -225,7 +231,7 @@ fn only_the_owner_may_read_what_is_kept() {
     let dir = scratch();
     let data = dir.path().join("data");
     let store = store_with(&data, 0..3);
-    store.create_key().unwrap();
+    store.create_key(&KeyBinding::default()).unwrap();
     let backup = dir.path().join("backup");
     store.backup(&backup).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

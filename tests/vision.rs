@@ -119,6 +119,7 @@ impl Pack {
             alignment: Alignment::default(),
             reference_px: points(&self.outputs(shared)[self.points]),
             dimensions: self.dimensions,
+            mirrored: false,
         }
     }
 }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Ending, Failure, Outcome};
 use super::{Global, house, output};
-use crate::store::{AccessKey, Store, StoreError};
+use crate::store::{AccessKey, KeyBinding, Store, StoreError};
 
 /// Options of `keys`.
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Make a key; its secret is shown this once
-    Create,
+    Create(Binding),
     /// List keys, without their secrets
     List,
     /// Revoke a key: requests signed with it are refused from now on
@@ -26,18 +26,43 @@ enum Action {
     },
 }
 
+/// What a new key is bound to, for good.
+#[derive(Debug, Args)]
+struct Binding {
+    /// Who answers for what is asked with it: a tenant of the policy set
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// The one purpose that it may be used for
+    #[arg(long, value_name = "PURPOSE")]
+    purpose: Option<String>,
+    /// The case that it is used for
+    #[arg(long, value_name = "REFERENCE")]
+    case: Option<String>,
+    /// What its holder is here to do
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+}
+
+impl Binding {
+    fn checked(&self) -> Result<KeyBinding, Failure> {
+        let Self { tenant, purpose, case, role } = self;
+        let [tenant, purpose, case, role] = [tenant, purpose, case, role].map(Clone::clone);
+        Ok(KeyBinding { tenant, purpose, case, role })
+    }
+}
+
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let store = Store::open(&house::data_dir(global)?)?;
     match &arguments.action {
-        Action::Create => create(global, &store)?,
+        Action::Create(binding) => create(global, &store, binding)?,
         Action::List => list(global, &store)?,
         Action::Revoke { id } => revoke(global, &store, id)?,
     }
     Ok(Ending::Done)
 }
 
-fn create(global: &Global, store: &Store) -> Result<(), Failure> {
-    let key = store.create_key()?;
+fn create(global: &Global, store: &Store, binding: &Binding) -> Result<(), Failure> {
+    let key = store.create_key(&binding.checked()?)?;
     if global.json {
         // The shape of IAM's CreateAccessKey, which clients know.
         let members = serde_json::json!({ "AccessKeyId": key.id, "SecretAccessKey": key.secret, "Status": "Active" });

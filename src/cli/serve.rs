@@ -11,7 +11,7 @@ use super::{Global, house, interrupt, keys, output, setup};
 use crate::models::Thoroughness;
 use crate::protocol::server::{Auth, Server, ServerOptions};
 use crate::store::buckets::{BucketSource, Buckets};
-use crate::store::{AccessKey, Store};
+use crate::store::{AccessKey, KeyBinding, Store};
 
 /// Callers that may wait for a seat before the server answers that it is busy.
 const QUEUE_MAX: usize = 256;
@@ -128,7 +128,7 @@ fn first_key(store: &Store) -> Result<Key, Failure> {
     let known = store.keys()?.into_iter().find(|key| !key.revoked);
     Ok(match known {
         Some(key) => Key::Known(key),
-        None => Key::New(store.create_key()?),
+        None => Key::New(store.create_key(&KeyBinding::default())?),
     })
 }
 
@@ -176,7 +176,13 @@ mod tests {
     }
 
     fn key() -> AccessKey {
-        AccessKey { id: "ID".into(), secret: "SECRET".into(), created_ms: 0, revoked: false }
+        AccessKey {
+            id: "ID".into(),
+            secret: "SECRET".into(),
+            created_ms: 0,
+            revoked: false,
+            binding: KeyBinding::default(),
+        }
     }
 
     #[test]

@@ -294,6 +294,9 @@ pub struct EmbedderEntry {
     /// The wire's `FaceModelVersion`.
     pub model_version: String,
     dimensions: usize,
+    /// Embed the mirror image too, and add.
+    #[serde(default)]
+    mirrored: bool,
     landmarks: Vec<Landmark>,
     reference_px: Vec<[f32; 2]>,
 }
@@ -684,6 +687,7 @@ impl EmbedderEntry {
             alignment,
             reference_px,
             dimensions: self.dimensions,
+            mirrored: self.mirrored,
         })
     }
 }

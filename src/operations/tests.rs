@@ -488,7 +488,10 @@ fn a_collection_of_another_model_is_refused_and_says_what_to_do() {
 fn a_revoked_key_has_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let (good, revoked) = (store.create_key().unwrap(), store.create_key().unwrap());
+    let (good, revoked) = (
+        store.create_key(&crate::store::KeyBinding::default()).unwrap(),
+        store.create_key(&crate::store::KeyBinding::default()).unwrap(),
+    );
     store.revoke_key(&revoked.id).unwrap();
     drop(store);
     let service = open(dir.path());

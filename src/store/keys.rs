@@ -1,11 +1,12 @@
 //! Access keys.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
-use super::{AccessKey, Store, StoreError, checksum, now_ms};
+use super::{AccessKey, KeyBinding, Store, StoreError, checksum, now_ms};
 
 const TABLE: &str = "access_keys";
+const BINDINGS: &str = "key_bindings";
 
 /// Every id begins so: upper-case letters and digits, as SDKs expect, and plainly not an AWS key.
 const ID_PREFIX: &str = "TRMB";
@@ -20,13 +21,19 @@ impl Store {
     ///
     /// # Errors
     /// Of disk only.
-    pub fn create_key(&self) -> Result<AccessKey, StoreError> {
+    pub fn create_key(&self, binding: &KeyBinding) -> Result<AccessKey, StoreError> {
         let id = format!("{ID_PREFIX}{}", random_text(ID_ALPHABET, ID_LENGTH - ID_PREFIX.len())?);
         let secret = random_text(SECRET_ALPHABET, SECRET_LENGTH)?;
-        let key = AccessKey { id, secret, created_ms: now_ms(), revoked: false };
+        let key = AccessKey { id, secret, created_ms: now_ms(), revoked: false, binding: binding.clone() };
         self.write(|sql| {
             let insert = "INSERT INTO access_keys (id, secret, created_ms, revoked, crc) VALUES (?1, ?2, ?3, ?4, ?5)";
-            checksum::insert(sql, TABLE, insert, &values(&key))
+            checksum::insert(sql, TABLE, insert, &values(&key))?;
+            let insert = "INSERT INTO key_bindings (key, name, value, crc) VALUES (?1, ?2, ?3, ?4)";
+            for (name, value) in binding.members() {
+                let values = [&key.id, name, value].map(|text| ValueRef::Text(text.as_bytes()));
+                checksum::insert(sql, BINDINGS, insert, &values)?;
+            }
+            Ok(())
         })?;
         Ok(key)
     }
@@ -44,6 +51,7 @@ impl Store {
             while let Some(row) = rows.next()? {
                 keys.push(key_from_row(row)?);
             }
+            read_bindings(sql, &mut keys)?;
             Ok(keys)
         })
     }
@@ -77,7 +85,24 @@ fn values(key: &AccessKey) -> [ValueRef<'_>; 4] {
 
 fn key_from_row(row: &Row<'_>) -> Result<AccessKey, StoreError> {
     checksum::verify(TABLE, row, 0..4)?;
-    Ok(AccessKey { id: row.get(0)?, secret: row.get(1)?, created_ms: row.get(2)?, revoked: row.get(3)? })
+    let (id, secret, created_ms, revoked) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    Ok(AccessKey { id, secret, created_ms, revoked, binding: KeyBinding::default() })
+}
+
+/// Gives `keys` what they are bound to.
+fn read_bindings(sql: &Connection, keys: &mut [AccessKey]) -> Result<(), StoreError> {
+    let mut statement = sql.prepare_cached("SELECT key, name, value, crc FROM key_bindings")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        checksum::verify(BINDINGS, row, 0..3)?;
+        let (id, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let key = keys.iter_mut().find(|key| key.id == id);
+        let member = key.and_then(|key| key.binding.member(&name));
+        // A word that is not understood may be a restriction: the key must not lose it silently.
+        let unknown = || StoreError::Damaged(format!("access key `{id}` is bound to a `{name}`, which is not known"));
+        *member.ok_or_else(unknown)? = row.get(2)?;
+    }
+    Ok(())
 }
 
 /// Uniform characters of `alphabet`: bytes beyond its largest multiple are thrown away.

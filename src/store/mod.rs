@@ -125,6 +125,42 @@ pub struct AccessKey {
     pub created_ms: i64,
     /// Revoked keys no longer sign.
     pub revoked: bool,
+    /// What was said of it at its making.
+    pub binding: KeyBinding,
+}
+
+/// What is said of an access key when it is made, and never changed afterwards: a key for something else is another
+/// key. The store keeps the words; `policy` says what they mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyBinding {
+    /// Who answers for it.
+    pub tenant: Option<String>,
+    /// What it may be used for.
+    pub purpose: Option<String>,
+    /// The case that it is used for.
+    pub case: Option<String>,
+    /// What its holder is here to do.
+    pub role: Option<String>,
+}
+
+impl KeyBinding {
+    /// Members that are set, by name.
+    fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Self { tenant, purpose, case, role } = self;
+        let all = [("tenant", tenant), ("purpose", purpose), ("case", case), ("role", role)];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// The member of a name; `None` for a name that no version of this program wrote.
+    fn member(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "tenant" => Some(&mut self.tenant),
+            "purpose" => Some(&mut self.purpose),
+            "case" => Some(&mut self.case),
+            "role" => Some(&mut self.role),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for AccessKey {

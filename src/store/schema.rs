@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{StoreError, checksum, files};
 
 /// The newest format of the data directory that this program reads, and the one it writes.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// `TRMB`, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x5452_4D42;
@@ -20,6 +20,15 @@ const APPLICATION_ID: i64 = 0x5452_4D42;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const SCHEMA: &str = include_str!("schema.sql");
+
+/// What takes the tables from each version to the next, from version 1 on. Together they must end, to the letter, in
+/// [`SCHEMA`].
+const STEPS: [&str; FORMAT_VERSION as usize - 1] = [
+    // 2: keys may be bound to a tenant, a purpose and a role.
+    "CREATE TABLE key_bindings (
+  key TEXT NOT NULL REFERENCES access_keys (id), name TEXT NOT NULL, value TEXT NOT NULL, crc INTEGER NOT NULL,
+  PRIMARY KEY (key, name)) STRICT, WITHOUT ROWID;",
+];
 
 /// Opens the database and makes its tables if it is empty; refuses one that is not ours.
 pub(super) fn open_or_create(directory: &Path) -> Result<Connection, StoreError> {
@@ -33,6 +42,7 @@ pub(super) fn open_or_create(directory: &Path) -> Result<Connection, StoreError>
     if schema_of(&connection)?.is_empty() {
         create(&mut connection)?;
     }
+    bring_up(&mut connection)?;
     check(&connection)?;
     Ok(connection)
 }
@@ -67,19 +77,39 @@ fn create(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check(connection: &Connection) -> Result<(), StoreError> {
+/// Brings an older format up to this one, whole or not at all.
+fn bring_up(connection: &mut Connection) -> Result<(), StoreError> {
+    let found = version(connection)?;
+    // All steps that come after the version found.
+    let steps = STEPS.get(found as usize - 1..).unwrap_or_default();
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The version of a database of ours, from 1 to [`FORMAT_VERSION`].
+fn version(connection: &Connection) -> Result<u32, StoreError> {
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     if application != APPLICATION_ID {
         return Err(damaged("it is another program's database"));
     }
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match u32::try_from(found) {
-        Ok(found) if found > FORMAT_VERSION => {
-            return Err(StoreError::TooNew { found, supported: FORMAT_VERSION });
-        }
-        Ok(FORMAT_VERSION) => {}
-        _ => return Err(damaged(&format!("format version `{found}` does not exist"))),
+        Ok(found) if found > FORMAT_VERSION => Err(StoreError::TooNew { found, supported: FORMAT_VERSION }),
+        Ok(found) if found > 0 => Ok(found),
+        _ => Err(damaged(&format!("format version `{found}` does not exist"))),
     }
+}
+
+fn check(connection: &Connection) -> Result<(), StoreError> {
+    version(connection)?;
     let fresh = Connection::open_in_memory()?;
     fresh.execute_batch(SCHEMA)?;
     if schema_of(&fresh)? != schema_of(connection)? {

@@ -29,3 +29,6 @@ CREATE INDEX tokens_by_age ON tokens (created_ms);
 CREATE TABLE access_keys (
   n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, secret TEXT NOT NULL,
   created_ms INTEGER NOT NULL, revoked INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT;
+CREATE TABLE key_bindings (
+  key TEXT NOT NULL REFERENCES access_keys (id), name TEXT NOT NULL, value TEXT NOT NULL, crc INTEGER NOT NULL,
+  PRIMARY KEY (key, name)) STRICT, WITHOUT ROWID;

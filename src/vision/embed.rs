@@ -229,17 +229,25 @@ impl Embedder {
                 "an aligned face of side {side_px} px, `{model_id}` takes {input_px} px"
             )));
         }
-        let embeddings: Option<Vec<_>> = network.infer(
-            |input| {
-                for (face, planes) in faces.iter().zip(input.chunks_exact_mut(input.len() / N)) {
-                    fill_planes(face.rgb(), *channels, *range, planes);
-                }
-            },
-            |outputs| {
-                let rows = outputs[0].chunks_exact(*dimensions);
-                rows.map(|row| Embedding::normalised(model_id.clone(), row)).collect()
-            },
-        )?;
+        let raw = |mirrored: bool| {
+            network.infer(
+                |input| {
+                    for (face, planes) in faces.iter().zip(input.chunks_exact_mut(input.len() / N)) {
+                        fill_planes(face.rgb(), *channels, *range, planes);
+                        if mirrored {
+                            planes.chunks_exact_mut(*input_px as usize).for_each(<[f32]>::reverse);
+                        }
+                    }
+                },
+                |outputs| outputs[0].to_vec(),
+            )
+        };
+        let mut sum = raw(false)?;
+        if self.contract.mirrored {
+            sum.iter_mut().zip(raw(true)?).for_each(|(sum, value)| *sum += value);
+        }
+        let rows = sum.chunks_exact(*dimensions);
+        let embeddings: Option<Vec<_>> = rows.map(|row| Embedding::normalised(model_id.clone(), row)).collect();
         embeddings
             .and_then(|embeddings| embeddings.try_into().ok())
             .ok_or_else(|| NetworkError(format!("`{model_id}` gave a vector without direction")))

@@ -89,6 +89,9 @@ pub struct EmbedderContract {
     pub reference_px: [PointPx; 5],
     /// Length of the output vector.
     pub dimensions: usize,
+    /// Whether the face and its mirror image are both embedded and their outputs added: twice the work, and a steadier
+    /// vector from a network that was measured with several views of a face.
+    pub mirrored: bool,
 }
 
 /// Order of a network's input channels.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use trombi::gallery::UserId;
-use trombi::store::{Store, StoreError};
+use trombi::store::{KeyBinding, Store, StoreError};
 
 use super::{expected, face, face_id, loaded, name, scratch, segment, store_with};
 
@@ -50,7 +50,7 @@ fn no_flipped_byte_of_the_database_is_believed() {
         let store = store_with(dir.path(), 0..40);
         store.create_user(&name(), &UserId::parse("anna").unwrap()).unwrap();
         store.set_user(&name(), &[face_id(7)], Some(&UserId::parse("anna").unwrap())).unwrap();
-        store.create_key().unwrap();
+        store.create_key(&KeyBinding::default()).unwrap();
     }
     let path = dir.path().join("trombi.sqlite");
     let (whole, vectors) = (fs::read(&path).unwrap(), fs::read(segment(dir.path())).unwrap());
@@ -95,7 +95,7 @@ fn a_changed_letter_in_any_record_is_named() {
             let store = store_with(dir.path(), 0..5);
             store.create_user(&name(), &UserId::parse("anna").unwrap()).unwrap();
             store.change_tags(&name(), &[("t".to_owned(), "v".to_owned())].into(), &[]).unwrap();
-            let key = store.create_key().unwrap();
+            let key = store.create_key(&KeyBinding::default()).unwrap();
             store.revoke_key(&key.id).unwrap();
         }
         read_all(dir.path()).unwrap();
@@ -112,9 +112,9 @@ fn a_newer_format_and_another_programs_database_are_refused() {
     let dir = scratch();
     drop(store_with(dir.path(), 0..1));
     let sql = rusqlite::Connection::open(dir.path().join("trombi.sqlite")).unwrap();
+    sql.pragma_update(None, "user_version", 3).unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::TooNew { found: 3, supported: 2 })));
     sql.pragma_update(None, "user_version", 2).unwrap();
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::TooNew { found: 2, supported: 1 })));
-    sql.pragma_update(None, "user_version", 1).unwrap();
     sql.execute_batch("CREATE TRIGGER t AFTER INSERT ON tags BEGIN DELETE FROM faces; END").unwrap();
     assert!(matches!(Store::open(dir.path()), Err(StoreError::Damaged(_))));
     sql.execute_batch("DROP TRIGGER t").unwrap();

@@ -71,13 +71,9 @@ pub(super) fn networks_hash(installed: &Installed, chosen: Chosen) -> anyhow::Re
     for file in files.into_iter().flatten() {
         hash.update(Sha256::digest(std::fs::read(file).with_context(|| format!("`{}`", file.display()))?));
     }
-    let contract = &installed.embedder_contract;
-    hash.update(contract.model_id.as_str());
+    // In words, so that a member added later counts too.
+    hash.update(format!("{:?} {:?}", installed.detector_family, installed.embedder_contract));
     hash.update([REVISION, chosen as u8]);
-    contract.reference_px.iter().for_each(|point| {
-        hash.update(point.x.to_le_bytes());
-        hash.update(point.y.to_le_bytes());
-    });
     Ok(hash.finalize().into())
 }
 
