@@ -69,7 +69,35 @@ macro_rules! files {
 }
 
 static FILES: &[(&str, &[u8])] = files! {
+    "api.js",
+    "chooser.js",
+    "collection.js",
+    "collections.js",
+    "crops.js",
+    "dialog.js",
+    "element.js",
+    "en.json",
+    "enrol.js",
+    "face_card.js",
+    "faces.js",
+    "failure.js",
+    "fr.json",
+    "grouping.js",
+    "icon.svg",
+    "keys.js",
+    "odds.js",
+    "people.js",
+    "picture.js",
+    "record.js",
+    "search.js",
+    "session.js",
+    "sign_in.js",
+    "sigv4.js",
+    "stage.js",
+    "start.js",
     "style.css",
+    "try.js",
+    "words.js",
 };
 
 #[cfg(test)]
