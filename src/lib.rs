@@ -9,11 +9,13 @@
 //! - [`policy`]: may this principal do this, and what is counted
 //! - [`operations`]: the API, one file per operation
 //! - [`protocol`]: HTTP, SigV4, AWS JSON 1.1
+//! - [`console`]: the pages for people, clients of the same API
 //! - [`cli`]: one file per command
 
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests make their numbers themselves"))]
 
 pub mod cli;
+pub mod console;
 pub mod gallery;
 pub mod models;
 pub mod operations;

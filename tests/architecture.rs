@@ -12,7 +12,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("policy", &[]),
     ("store", &["vision", "gallery", "policy"]),
     ("operations", &["vision", "gallery", "store", "policy"]),
-    ("protocol", &["operations", "policy", "gallery", "vision"]),
+    ("protocol", &["operations", "policy", "gallery", "vision", "console"]),
+    ("console", &[]),
     ("cli", &["vision", "models", "gallery", "policy", "store", "operations", "protocol"]),
 ];
 
@@ -31,6 +32,7 @@ const ABSENT: &[(&str, &[&str], &str)] = &[
     ("policy", &["std::net", "axum", "hyper"], "does not know how decisions are sent"),
     ("store", &["axum", "hyper::", "sigv4", "vision::Vision,"], "knows nothing of HTTP or inference"),
     ("operations", &["axum", "hyper", "http::", "sigv4"], "knows nothing of HTTP and signatures"),
+    ("console", &["SystemTime", "std::fs", "std::net", "tokio", "hyper", "serde"], "files and nothing else"),
     (
         "protocol",
         &["rusqlite", "openvino", "gallery::Collection,", "gallery::collection", "vision::Vision"],

@@ -169,7 +169,7 @@ fn every_path_is_the_api_and_other_methods_are_not() {
         let request = post("{}", CLOSE).replacen("POST /", &format!("POST {path}"), 1);
         assert!(server.tell(request.as_bytes()).starts_with("HTTP/1.1 200"), "{path}");
     }
-    for line in ["GET /", "PUT /", "DELETE /healthz", "OPTIONS /"] {
+    for line in ["GET /nothing", "GET /console/../trombi.sqlite", "PUT /", "DELETE /healthz", "OPTIONS /"] {
         let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{CLOSE}\r\n");
         assert_error(&server.tell(request.as_bytes()), 404, "UnknownOperationException");
     }

@@ -2,11 +2,11 @@
 //! Any bytes as the body of any operation: the first byte picks the operation.
 
 use libfuzzer_sys::fuzz_target;
-use trombi::protocol::json::{NOT_SERVED, SERVED, parse_request};
+use trombi::protocol::json::{NOT_SERVED, OWN, SERVED, parse_request};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&pick, body)) = bytes.split_first() else { return };
-    let operations: Vec<&str> = SERVED.iter().chain(&NOT_SERVED).copied().collect();
+    let operations: Vec<&str> = SERVED.iter().chain(&NOT_SERVED).chain(&OWN).copied().collect();
     let operation = operations[usize::from(pick) % operations.len()];
     match parse_request(operation, body) {
         Ok(request) => assert_eq!(request.operation(), operation),

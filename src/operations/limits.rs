@@ -21,6 +21,8 @@ pub(super) const USER_FACES_MAX: usize = 100;
 pub(super) const TAGS_MAX: usize = 200;
 /// Faces of one collection.
 pub(super) const COLLECTION_FACES_MAX: usize = 20_000_000;
+/// Access keys that may sign at one time.
+pub(super) const KEYS_MAX: usize = 1000;
 /// Threshold of searches and comparisons, percent.
 pub(super) const MATCH_PERCENT: f32 = 80.0;
 /// Threshold of AssociateFaces, percent.

@@ -4,6 +4,7 @@
 
 pub mod associate_faces;
 pub mod compare_faces;
+pub mod create_access_key;
 pub mod create_collection;
 pub mod create_user;
 pub mod delete_collection;
@@ -12,12 +13,15 @@ pub mod delete_user;
 pub mod describe_collection;
 pub mod detect_faces;
 pub mod disassociate_faces;
+pub mod get_expectations;
 pub mod index_faces;
+pub mod list_access_keys;
 pub mod list_collections;
 pub mod list_faces;
 pub mod list_tags_for_resource;
 pub mod list_users;
 pub mod migrate_collection;
+pub mod revoke_access_key;
 pub mod search_faces;
 pub mod search_faces_by_image;
 pub mod search_users;
@@ -52,7 +56,7 @@ use crate::gallery::similarity::{Calibration, Calibrations};
 use crate::gallery::{CollectionId, FaceId, UserId};
 use crate::policy::{self, Action, Decision, Meter, Outcome, Principal};
 use crate::store::buckets::Buckets;
-use crate::store::{CollectionRecord, Store, StoreError};
+use crate::store::{AccessKey, CollectionRecord, Store, StoreError};
 use crate::vision::{Embedding, ModelId};
 use pages::Pages;
 use replay::TokenLocks;
@@ -92,6 +96,9 @@ pub enum OperationError {
     /// SearchFaces or SearchUsers with a face that is not enrolled.
     #[error("face `{0}` is not in the collection")]
     FaceNotFound(String),
+    /// No such access key, or one that is revoked already.
+    #[error("access key `{0}` does not exist")]
+    KeyNotFound(String),
     /// No resource of that ARN.
     #[error("resource `{0}` does not exist")]
     ResourceNotFound(String),
@@ -145,6 +152,10 @@ pub enum Request {
     TagResource(tag_resource::Input),
     UntagResource(untag_resource::Input),
     ListTagsForResource(list_tags_for_resource::Input),
+    ListAccessKeys(list_access_keys::Input),
+    CreateAccessKey(create_access_key::Input),
+    RevokeAccessKey(revoke_access_key::Input),
+    GetExpectations(get_expectations::Input),
 }
 
 /// The answer to a [`Request`] of the same name.
@@ -172,6 +183,10 @@ pub enum Response {
     TagResource(tag_resource::Output),
     UntagResource(untag_resource::Output),
     ListTagsForResource(list_tags_for_resource::Output),
+    ListAccessKeys(list_access_keys::Output),
+    CreateAccessKey(create_access_key::Output),
+    RevokeAccessKey(revoke_access_key::Output),
+    GetExpectations(get_expectations::Output),
 }
 
 /// One line of the wire's name, one of the dispatch, for every operation.
@@ -217,6 +232,10 @@ operations! {
     TagResource => tag_resource,
     UntagResource => untag_resource,
     ListTagsForResource => list_tags_for_resource,
+    ListAccessKeys => list_access_keys,
+    CreateAccessKey => create_access_key,
+    RevokeAccessKey => revoke_access_key,
+    GetExpectations => get_expectations,
 }
 
 impl Request {
@@ -225,6 +244,8 @@ impl Request {
     pub fn collection(&self) -> Option<CollectionId> {
         let id = match self {
             Self::ListCollections(_) | Self::DetectFaces(_) | Self::CompareFaces(_) => return None,
+            Self::ListAccessKeys(_) | Self::CreateAccessKey(_) | Self::RevokeAccessKey(_) => return None,
+            Self::GetExpectations(input) => return input.collection_id.clone(),
             Self::TagResource(input) => return arn::collection(&input.resource_arn),
             Self::UntagResource(input) => return arn::collection(&input.resource_arn),
             Self::ListTagsForResource(input) => return arn::collection(&input.resource_arn),
@@ -275,8 +296,8 @@ impl Default for Settings {
     }
 }
 
-/// Secrets by access key id, those revoked left out. Read once: the store belongs to this process and its keys are
-/// changed only while no service has it.
+/// Secrets by access key id, those revoked left out. Read once and changed together with the store, which belongs to
+/// this process alone.
 type Keys = BTreeMap<String, String>;
 
 type Shelves = BTreeMap<CollectionId, Arc<Shelf>>;
@@ -290,7 +311,7 @@ pub struct Service {
     buckets: Buckets,
     settings: Settings,
     meter: Meter,
-    keys: Keys,
+    keys: RwLock<Keys>,
     pages: Pages,
     token_locks: TokenLocks,
     /// Held while collections are created and deleted.
@@ -314,7 +335,7 @@ impl Service {
             buckets,
             settings,
             meter: Meter::default(),
-            keys: keys(&store)?,
+            keys: RwLock::new(keys(&store)?),
             pages: Pages::new(store.instance_secret().map_err(internal)?),
             token_locks: TokenLocks::new(),
             structure: Mutex::new(()),
@@ -382,9 +403,35 @@ impl Service {
     /// Secret of an access key that is known and not revoked.
     ///
     /// # Errors
-    /// None today: keys are read when the service starts.
+    /// None today: keys are held in memory.
     pub fn secret_of(&self, access_key_id: &str) -> Result<Option<String>, OperationError> {
-        Ok(self.keys.get(access_key_id).cloned())
+        Ok(self.keys.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned())
+    }
+
+    /// A new key, on disk before it signs.
+    fn create_key(&self) -> Result<AccessKey, OperationError> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= limits::KEYS_MAX {
+            return Err(OperationError::QuotaExceeded(format!("there are {} active access keys", limits::KEYS_MAX)));
+        }
+        let key = self.store.create_key().map_err(internal)?;
+        keys.insert(key.id.clone(), key.secret.clone());
+        Ok(key)
+    }
+
+    /// Revokes an active key on disk, then in memory; under one lock, so that two callers cannot revoke the last two.
+    fn revoke_key(&self, access_key_id: &str) -> Result<(), OperationError> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if !keys.contains_key(access_key_id) {
+            return Err(OperationError::KeyNotFound(access_key_id.to_owned()));
+        }
+        if keys.len() == 1 {
+            let text = "the last active access key cannot be revoked here: make another one first";
+            return Err(OperationError::InvalidParameter(text.to_owned()));
+        }
+        self.store.revoke_key(access_key_id).map_err(internal)?;
+        keys.remove(access_key_id);
+        Ok(())
     }
 
     /// Enrolled faces over all collections.

@@ -150,6 +150,9 @@ impl From<OperationError> for Fault {
             E::ResourceNotFound(arn) => {
                 Self::modeled("ResourceNotFoundException", format!("The resource: {arn} does not exist"))
             }
+            E::KeyNotFound(id) => {
+                Self::modeled("ResourceNotFoundException", format!("The access key: {id} does not exist"))
+            }
             E::InvalidPaginationToken => Self::modeled("InvalidPaginationTokenException", "Invalid Pagination Token"),
             E::IdempotentParameterMismatch(token) => Self::modeled(
                 "IdempotentParameterMismatchException",

@@ -14,6 +14,12 @@ pub use response::{EXPECTED, write_response};
 /// Prefix of the header `X-Amz-Target`.
 pub const TARGET_PREFIX: &str = "RekognitionService.";
 
+/// Prefix of the header for operations that Rekognition does not have.
+pub const OWN_TARGET_PREFIX: &str = "Trombi.";
+
+/// Those operations; their names are none of Rekognition's.
+pub const OWN: [&str; 4] = ["CreateAccessKey", "GetExpectations", "ListAccessKeys", "RevokeAccessKey"];
+
 /// The operations that are served, by their wire names.
 pub const SERVED: [&str; 21] = [
     "AssociateFaces",
@@ -100,8 +106,17 @@ pub const NOT_SERVED: [&str; 54] = [
 /// The operation a target header names, as a name of ours, served or not; `None` for anything else.
 #[must_use]
 pub fn operation_of_target(target: &str) -> Option<&'static str> {
+    if let Some(name) = target.strip_prefix(OWN_TARGET_PREFIX) {
+        return OWN.iter().find(|known| **known == name).copied();
+    }
     let name = target.strip_prefix(TARGET_PREFIX)?;
     SERVED.iter().chain(&NOT_SERVED).find(|known| **known == name).copied()
+}
+
+/// Whether requests of an operation are executed, by a name that [`operation_of_target`] gave.
+#[must_use]
+pub fn is_served(operation: &str) -> bool {
+    SERVED.contains(&operation) || OWN.contains(&operation)
 }
 
 /// What the fuzz target `json_request` calls: parses `body` as a request of the operation that `target` names.

@@ -17,6 +17,7 @@ const SHOWN_VIOLATIONS_MAX: usize = 20;
 const COLLECTION_ID: &str = r"[a-zA-Z0-9_.\-]+";
 const USER_ID: &str = r"[a-zA-Z0-9_.\-:]+";
 const FACE_ID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+const ACCESS_KEY_ID: &str = "[a-zA-Z0-9_]+";
 const TOKEN: &str = "^[a-zA-Z0-9-_]+$";
 const BUCKET: &str = r"[0-9A-Za-z\.\-_]*";
 const TAG_KEY: &str = r"^(?!aws:)[\p{L}\p{Z}\p{N}_.:/=+\-@]*$";
@@ -89,9 +90,19 @@ impl<'v, 'a> Members<'v, 'a> {
     }
 
     pub(super) fn collection_id(&self) -> Result<Option<CollectionId>, Fault> {
+        Ok(self.required("CollectionId", self.some_collection_id()?))
+    }
+
+    /// A collection where none is needed.
+    pub(super) fn some_collection_id(&self) -> Result<Option<CollectionId>, Fault> {
         let limits =
             Limits { min: 1, max: CollectionId::LENGTH_MAX, pattern: COLLECTION_ID, fits: |text| only(text, b"_.-") };
-        Ok(self.required("CollectionId", self.string("CollectionId", &limits)?).and_then(CollectionId::parse))
+        Ok(self.string("CollectionId", &limits)?.and_then(CollectionId::parse))
+    }
+
+    pub(super) fn access_key_id(&self) -> Result<Option<String>, Fault> {
+        let limits = Limits { min: 16, max: 128, pattern: ACCESS_KEY_ID, fits: |text| only(text, b"_") };
+        Ok(self.required("AccessKeyId", self.string("AccessKeyId", &limits)?).map(str::to_owned))
     }
 
     pub(super) fn user_id(&self) -> Result<Option<UserId>, Fault> {
@@ -145,6 +156,15 @@ impl<'v, 'a> Members<'v, 'a> {
         let number = number(value, "Float")?;
         #[expect(clippy::cast_possible_truncation, reason = "the wire's Float is 32 bits wide")]
         Ok(self.in_range(name, &format!("{number:?}"), number, (0.0, 100.0)).then_some(number as f32))
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Fault> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(other @ (Value::List(_) | Value::Object(_))) => Err(not_expected(other)),
+            Some(other) => Err(Fault::serialization(format!("{} can not be converted to a Boolean", other.kind()))),
+        }
     }
 
     pub(super) fn quality_filter(&self, default: QualityFilter) -> Result<QualityFilter, Fault> {

@@ -61,6 +61,10 @@ fn parser_of(operation: &str) -> Option<Parser> {
         "SearchUsersByImage" => search_users_by_image,
         "TagResource" => tag_resource,
         "UntagResource" => untag_resource,
+        "CreateAccessKey" => create_access_key,
+        "GetExpectations" => get_expectations,
+        "ListAccessKeys" => list_access_keys,
+        "RevokeAccessKey" => revoke_access_key,
         _ => return None,
     })
 }
@@ -247,4 +251,27 @@ fn list_tags_for_resource(m: &Members<'_, '_>) -> Result<Request, Fault> {
     m.finish()?;
     let resource_arn = present(resource_arn)?;
     Ok(Request::ListTagsForResource(operations::list_tags_for_resource::Input { resource_arn }))
+}
+
+fn list_access_keys(m: &Members<'_, '_>) -> Result<Request, Fault> {
+    m.finish()?;
+    Ok(Request::ListAccessKeys(operations::list_access_keys::Input))
+}
+
+fn create_access_key(m: &Members<'_, '_>) -> Result<Request, Fault> {
+    m.finish()?;
+    Ok(Request::CreateAccessKey(operations::create_access_key::Input))
+}
+
+fn revoke_access_key(m: &Members<'_, '_>) -> Result<Request, Fault> {
+    let access_key_id = m.access_key_id()?;
+    m.finish()?;
+    let access_key_id = present(access_key_id)?;
+    Ok(Request::RevokeAccessKey(operations::revoke_access_key::Input { access_key_id }))
+}
+
+fn get_expectations(m: &Members<'_, '_>) -> Result<Request, Fault> {
+    let (collection_id, users) = (m.some_collection_id()?, m.flag("Users")?.unwrap_or_default());
+    m.finish()?;
+    Ok(Request::GetExpectations(operations::get_expectations::Input { collection_id, users }))
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Answer;
 use crate::gallery::FaceId;
 use crate::gallery::expectation::{Expectation, Fpir, Unknown};
-use crate::gallery::similarity::RateSource;
+use crate::gallery::similarity::{Anchor, RateSource};
 use crate::operations::search_users::Probe;
 use crate::operations::types::{
     BoxRatio, FaceDetail, FaceMatch, FaceRecord, FaceRefusal, Reason, RefusedFace, Tags, UnusedFace, UserMatch,
@@ -42,14 +42,24 @@ fn expected_value(expected: &Expectation) -> String {
     let enrolled = expected.enrolled.map_or_else(String::new, |n| format!(";n={n}"));
     match expected.fpir {
         Fpir::Known { rate, low, high, source } => {
-            let basis = match source {
-                RateSource::Counted => "counted",
-                RateSource::Tail => "tail",
-            };
+            let basis = basis(source);
             format!("fpir={};lo={};hi={}{enrolled};basis={basis}", share(rate), share(low), share(high))
         }
-        Fpir::Unknown(Unknown::Uncalibrated) => format!("fpir=unknown;why=uncalibrated{enrolled}"),
-        Fpir::Unknown(Unknown::UserVectors) => format!("fpir=unknown;why=user-vectors{enrolled}"),
+        Fpir::Unknown(unknown) => format!("fpir=unknown;why={}{enrolled}", why(unknown)),
+    }
+}
+
+fn basis(source: RateSource) -> &'static str {
+    match source {
+        RateSource::Counted => "counted",
+        RateSource::Tail => "tail",
+    }
+}
+
+fn why(unknown: Unknown) -> &'static str {
+    match unknown {
+        Unknown::Uncalibrated => "uncalibrated",
+        Unknown::UserVectors => "user-vectors",
     }
 }
 
@@ -90,6 +100,10 @@ fn body_of(response: &Response) -> Vec<u8> {
         R::SearchUsers(out) => bytes(&search_users(out)),
         R::SearchUsersByImage(out) => bytes(&search_users_by_image(out)),
         R::ListTagsForResource(out) => bytes(&ListTags { tags: &out.tags }),
+        R::ListAccessKeys(out) => bytes(&ListAccessKeys { access_keys: out.keys.iter().map(access_key).collect() }),
+        R::CreateAccessKey(out) => bytes(&CreateAccessKey { access_key: new_access_key(out) }),
+        R::RevokeAccessKey(_) => b"{}".to_vec(),
+        R::GetExpectations(out) => bytes(&expectations(out)),
         R::CreateUser(_) | R::DeleteUser(_) | R::TagResource(_) | R::UntagResource(_) => b"{}".to_vec(),
     }
 }
@@ -384,6 +398,119 @@ struct SearchUsersByImage<'a> {
 #[serde(rename_all = "PascalCase")]
 struct ListTags<'a> {
     tags: &'a Tags,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AccessKey<'a> {
+    access_key_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_access_key: Option<&'a str>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    create_date: Option<f64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListAccessKeys<'a> {
+    access_keys: Vec<AccessKey<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreateAccessKey<'a> {
+    access_key: AccessKey<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Level {
+    similarity: f64,
+    false_match_rate: f64,
+    lower: f64,
+    upper: f64,
+    basis: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Threshold {
+    threshold: f64,
+    false_match_rate: f64,
+    basis: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fpir: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lower: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upper: Option<f64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Expectations<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faces: Option<u64>,
+    data_set: &'a str,
+    comparisons: u64,
+    levels: Vec<Level>,
+    thresholds: Vec<Threshold>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<&'static str>,
+}
+
+fn access_key(key: &operations::list_access_keys::KeySummary) -> AccessKey<'_> {
+    AccessKey {
+        access_key_id: &key.access_key_id,
+        secret_access_key: None,
+        status: if key.active { "Active" } else { "Inactive" },
+        create_date: Some(key.created_ms as f64 / 1000.0),
+    }
+}
+
+fn new_access_key(out: &operations::create_access_key::Output) -> AccessKey<'_> {
+    AccessKey {
+        access_key_id: &out.access_key_id,
+        secret_access_key: Some(&out.secret_access_key),
+        status: "Active",
+        create_date: None,
+    }
+}
+
+fn expectations(out: &operations::get_expectations::Output) -> Expectations<'_> {
+    let level = |anchor: &Anchor| Level {
+        similarity: wide(anchor.percent),
+        false_match_rate: anchor.fmr.rate,
+        lower: anchor.fmr.low,
+        upper: anchor.fmr.high,
+        basis: basis(anchor.fmr.source),
+    };
+    Expectations {
+        model: out.model.as_str(),
+        faces: out.faces,
+        data_set: &out.calibration.data_set,
+        comparisons: out.calibration.comparisons,
+        levels: out.calibration.anchors().iter().map(level).collect(),
+        thresholds: out.thresholds.iter().map(threshold).collect(),
+        unknown: out.unknown.map(why),
+    }
+}
+
+fn threshold(at: &operations::get_expectations::AtThreshold) -> Threshold {
+    let (fpir, lower, upper) = match at.fpir {
+        Some(Fpir::Known { rate, low, high, .. }) => (Some(rate), Some(low), Some(high)),
+        Some(Fpir::Unknown(_)) | None => (None, None, None),
+    };
+    Threshold {
+        threshold: wide(at.percent),
+        false_match_rate: at.fmr.rate,
+        basis: basis(at.fmr.source),
+        fpir,
+        lower,
+        upper,
+    }
 }
 
 fn create_collection(out: &operations::create_collection::Output) -> CreateCollection<'_> {

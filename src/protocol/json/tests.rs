@@ -90,13 +90,21 @@ fn honest_bodies() -> Vec<(&'static str, serde_json::Value, serde_json::Value)> 
         ("TagResource", json!({"ResourceArn": arn, "Tags": {}}), json!({"ResourceArn": arn, "Tags": {"k": ""}})),
         ("UntagResource", json!({"ResourceArn": arn, "TagKeys": []}), json!({"ResourceArn": arn, "TagKeys": ["k"]})),
         ("ListTagsForResource", json!({"ResourceArn": arn}), json!({"ResourceArn": arn})),
+        ("ListAccessKeys", json!({}), json!({})),
+        ("CreateAccessKey", json!({}), json!({})),
+        (
+            "RevokeAccessKey",
+            json!({"AccessKeyId": "TRMB234567ABCDEFGHIJ"}),
+            json!({"AccessKeyId": "TRMB234567ABCDEFGHIJ"}),
+        ),
+        ("GetExpectations", json!({}), with(&c, json!({"Users": true}))),
     ]
 }
 
 #[test]
 fn every_operation_takes_its_least_and_its_most() {
     let bodies = honest_bodies();
-    assert_eq!(bodies.len(), SERVED.len());
+    assert_eq!(bodies.len(), SERVED.len() + OWN.len());
     for (operation, least, most) in bodies {
         for body in [least, most] {
             let request = parsed(operation, &body).unwrap_or_else(|fault| panic!("{operation} {body}: {fault:?}"));
@@ -363,7 +371,16 @@ fn the_two_lists_are_the_75_operations() {
         assert!(fault.message.starts_with(&format!("{operation} is not served")));
     }
     assert_eq!(operation_of_target("RekognitionService.DetectFaces"), Some("DetectFaces"));
-    for other in ["DetectFaces", "RekognitionService.", "RekognitionService.detectfaces", "S3.DetectFaces", ""] {
+    assert_eq!(operation_of_target("Trombi.GetExpectations"), Some("GetExpectations"));
+    for other in [
+        "Trombi.DetectFaces",
+        "RekognitionService.GetExpectations",
+        "DetectFaces",
+        "RekognitionService.",
+        "RekognitionService.detectfaces",
+        "S3.DetectFaces",
+        "",
+    ] {
         assert_eq!(operation_of_target(other), None);
     }
 }

@@ -16,10 +16,11 @@ use uuid::Uuid;
 use super::body::{self, Body, Budget};
 use super::metrics::Metrics;
 use super::{Auth, Limits, loopback};
+use crate::console::{self, Page};
 use crate::policy::Principal;
 use crate::protocol::Api;
 use crate::protocol::errors::Fault;
-use crate::protocol::json::{self, Answer, SERVED, operation_of_target};
+use crate::protocol::json::{self, Answer, is_served, operation_of_target};
 use crate::protocol::sigv4::{Claim, Head, SignatureError, SigningKeys};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -29,6 +30,16 @@ const TARGET: &str = "x-amz-target";
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BROWSER_HEADERS: [(&str, &str); 7] = [
+    ("content-security-policy", console::CONTENT_SECURITY_POLICY),
+    ("permissions-policy", "camera=(self), microphone=(), geolocation=(), display-capture=()"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-cache"),
+];
 /// The operation in counts and logs, where the request names none of ours.
 const NO_OPERATION: &str = "unknown";
 
@@ -94,13 +105,25 @@ impl Desk {
             (&Method::POST, _) => self.operate(&parts, incoming, id).await,
             (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => plain(TEXT, "ok\n".to_owned(), &id),
             (&Method::GET | &Method::HEAD, "/metrics") => plain(OPENMETRICS, self.scrape().await, &id),
+            (&Method::GET | &Method::HEAD, path) => {
+                body::drain(incoming, &self.limits);
+                self.read(path, &parts, &id)
+            }
             _ => {
                 body::drain(incoming, &self.limits);
-                let text =
-                    "the API is POST with the header X-Amz-Target; there are also GET /healthz, /readyz and /metrics";
-                refusal(&Fault { status: 404, ..Fault::unknown_operation(text) }, &id)
+                nothing_here(&id)
             }
         })
+    }
+
+    /// The console's files. They are the same for everybody, so nobody signs for them.
+    fn read(&self, path: &str, parts: &Parts, id: &str) -> Reply {
+        if path == console::SERVER {
+            let signed = self.auth == Auth::SigV4;
+            let text = format!("{{\"SignedRequests\":{signed}}}\n");
+            return for_browsers(reply(StatusCode::OK, PLAIN_JSON, text.into_bytes(), id));
+        }
+        console::page(path).map_or_else(|| nothing_here(id), |page| for_browsers(page_reply(&page, parts, id)))
     }
 
     async fn scrape(self: &Arc<Self>) -> String {
@@ -169,7 +192,7 @@ impl Desk {
         let operation = operation.ok_or_else(|| {
             Fault::unknown_operation("the header X-Amz-Target must name an operation as RekognitionService.OPERATION")
         })?;
-        if !SERVED.contains(&operation) {
+        if !is_served(operation) {
             // Never served, so the answer does not depend on the body.
             return Err(json::parse_request(operation, b"").err().unwrap_or_else(Fault::internal));
         }
@@ -202,6 +225,10 @@ impl Desk {
             None => Principal::Local,
             Some(Signer { claim, secret }) => {
                 claim.verify(&secret, &body.bytes, &self.keys)?;
+                // A body takes its time: the key may have been revoked since its head was read.
+                if self.api.secret_of(claim.access_key_id())?.as_deref() != Some(secret.as_str()) {
+                    return Err(SignatureError::UnknownKey.into());
+                }
                 Principal::Key { access_key_id: claim.access_key_id().to_owned() }
             }
         };
@@ -259,6 +286,38 @@ fn refusal(fault: &Fault, id: &str) -> Reply {
     }
     if matches!(fault.status, 408 | 413) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    reply
+}
+
+fn nothing_here(id: &str) -> Reply {
+    let text = "the API is POST with the header X-Amz-Target; there are also GET /, /healthz, /readyz and /metrics";
+    refusal(&Fault { status: 404, ..Fault::unknown_operation(text) }, id)
+}
+
+/// A file of the console, or the word that the browser's copy is the current one.
+fn page_reply(page: &Page, parts: &Parts, id: &str) -> Reply {
+    let known = parts.headers.get_all(header::IF_NONE_MATCH).iter();
+    let is_known =
+        known.filter_map(|value| value.to_str().ok()).any(|tags| tags.split(',').any(|t| t.trim() == page.etag));
+    let mut reply = if is_known {
+        reply(StatusCode::NOT_MODIFIED, HeaderValue::from_static(page.content_type), Vec::new(), id)
+    } else {
+        let mut reply = Response::new(Full::new(Bytes::from_static(page.bytes)));
+        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+        reply
+    };
+    if let Ok(etag) = HeaderValue::from_str(page.etag) {
+        reply.headers_mut().insert(header::ETAG, etag);
+    }
+    reply
+}
+
+/// What a browser is to hold against a page, and against whatever may get into it. `no-cache` lets it keep a file
+/// and ask each time whether that is still the current one, so that the files of two versions never meet.
+fn for_browsers(mut reply: Reply) -> Reply {
+    for (name, value) in BROWSER_HEADERS {
+        reply.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     reply
 }

@@ -1,0 +1,246 @@
+// Adding pictures, many at a time: a list that can be stopped and gone on with, whatever happens to the server.
+
+import { ask, rest, Unreachable } from "./api.js";
+import { chooser } from "./chooser.js";
+import { addressOf } from "./collections.js";
+import * as crops from "./crops.js";
+import { button, element, field, notice, say, tick } from "./element.js";
+import { said } from "./failure.js";
+import { associate, tidiedUser } from "./grouping.js";
+import { askWith, asJpeg, decoded } from "./picture.js";
+import { number, t } from "./words.js";
+
+const AT_ONCE = 3;
+const SHOWN_MAX = 100;
+const CROP_PX = 144;
+const ASK_AGAIN_MS = 2000;
+
+// One for each collection, so that leaving the page does not end the work.
+const works = new Map();
+addEventListener("beforeunload", (event) => {
+  if ([...works.values()].some((work) => work.running)) event.preventDefault();
+});
+
+const stem = (path) => path.split("/").at(-1).replace(/\.[^.]*$/, "");
+const folderOf = (path) => path.split("/").at(-2) ?? "";
+const person = (name) => name.replace(/[_\-. ]*\d+$/, "") || name;
+
+class Work {
+  items = [];
+  running = false;
+  trouble = null; // words of what stopped it
+  counts = { waiting: 0, done: 0, faces: 0, refused: 0 };
+  users = new Set();
+  listeners = new Set();
+
+  constructor(house) { this.house = house; }
+
+  add(files, options) {
+    for (const { file, path } of files) this.items.push({ file, path, options, state: "waiting", words: "" });
+    this.counts.waiting += files.length;
+    this.go();
+  }
+
+  go() {
+    this.trouble = null;
+    if (this.running || !this.counts.waiting) return this.changed();
+    this.running = true;
+    this.control = new AbortController();
+    this.next = 0;
+    const { signal } = this.control;
+    Promise.all(Array.from({ length: AT_ONCE }, () => this.worker(signal))).then(() => {
+      if (this.control.signal !== signal) return;
+      this.running = false;
+      this.house.refresh().catch(() => {});
+      this.changed();
+      if (!this.counts.waiting) say(this.summary());
+    });
+    this.changed();
+  }
+
+  stop(words = t("enrol.stopped")) {
+    this.trouble = words;
+    this.control?.abort();
+    this.running = false;
+    this.changed();
+  }
+
+  again() {
+    for (const item of this.items) if (item.state === "refused") { this.turn(item, "waiting", ""); }
+    this.go();
+  }
+
+  async worker(signal) {
+    for (;;) {
+      while (this.next < this.items.length && this.items[this.next].state !== "waiting") this.next++;
+      const item = this.items[this.next++];
+      if (!item || signal.aborted) return;
+      await this.one(item, signal);
+    }
+  }
+
+  async one(item, signal) {
+    item.state = "sending";
+    for (;;) {
+      try {
+        return await this.enrol(item, signal);
+      } catch (error) {
+        if (signal.aborted) return void (item.state = "waiting");
+        if (error instanceof Unreachable) {
+          // The server is away: wait for it, unless the person stops.
+          this.trouble = t("enrol.away");
+          this.changed();
+          await rest(ASK_AGAIN_MS, signal).catch(() => {});
+          if (signal.aborted) return void (item.state = "waiting");
+          continue;
+        }
+        if (error.code === "ResourceNotFoundException" || error.name === "SessionOver" || /Signature|Client|Authentication/.test(error.code ?? "")) {
+          item.state = "waiting";
+          return this.stop(said(error));
+        }
+        return this.turn(item, "refused", said(error));
+      }
+    }
+  }
+
+  async enrol(item, signal) {
+    const { collection, options, path } = { collection: this.house.id, options: item.options, path: item.path };
+    const name = options.naming === "fixed" ? options.name : options.naming === "folder" && folderOf(path) ? folderOf(path) : stem(path);
+    const input = { CollectionId: collection, QualityFilter: options.quality };
+    if (options.naming !== "none") input.ExternalImageId = tidiedUser(name);
+    if (options.largest) input.MaxFaces = 1;
+    const { answer, blob, note } = await askWith(item.file, (Image) => ask("IndexFaces", { ...input, Image }, { signal }));
+    this.trouble = null;
+    const ids = answer.FaceRecords.map((record) => record.Face.FaceId);
+    const left = answer.UnindexedFaces.filter((face) => !(options.largest && face.Reasons.join() === "EXCEEDS_MAX_FACES"));
+    const why = [...new Set(left.flatMap((face) => face.Reasons))].map((reason) => t(`reason.${reason}`));
+    if (!ids.length) return this.turn(item, "refused", why.length ? t("enrol.refusedFor", { why: why.join(", ") }) : t("failure.noFace"));
+    const words = [t("count.faces", { n: ids.length })];
+    if (left.length) words.push(t("enrol.leftOut", { n: left.length, why: why.join(", ") }));
+    if (note) words.push(t(...note));
+    if (options.people && options.naming !== "none") words.push(...await this.toPerson(collection, tidiedUser(person(name)), ids));
+    if (options.crops) await this.keepCrops(collection, blob, answer.FaceRecords);
+    this.counts.faces += ids.length;
+    this.turn(item, "done", words.join(" · "));
+  }
+
+  async toPerson(collection, user, ids) {
+    if (!this.users.has(user)) {
+      await ask("CreateUser", { CollectionId: collection, UserId: user }).catch((error) => { if (error.code !== "ConflictException") throw error; });
+      this.users.add(user);
+    }
+    try {
+      const { refused } = await associate(collection, user, ids);
+      return refused.some((face) => face.Reasons.includes("LOW_MATCH_CONFIDENCE")) ? [t("enrol.unlike", { name: user })] : [];
+    } catch (error) {
+      if (error instanceof Unreachable) throw error;
+      return [said(error)];
+    }
+  }
+
+  async keepCrops(collection, blob, records) {
+    const bitmap = await decoded(blob).catch(() => null);
+    if (!bitmap) return;
+    for (const { Face } of records) {
+      const { Left, Top, Width, Height } = Face.BoundingBox;
+      const side = 1.35 * Math.max(Width * bitmap.width, Height * bitmap.height);
+      const [x, y] = [(Left + Width / 2) * bitmap.width - side / 2, (Top + Height / 2) * bitmap.height - side / 2];
+      await crops.put(collection, Face.FaceId, await asJpeg(bitmap, x, y, side, side, CROP_PX, CROP_PX, 0.8));
+    }
+    bitmap.close();
+  }
+
+  turn(item, state, words) {
+    if (item.state === "refused") this.counts.refused--;
+    if (state === "waiting") this.counts.waiting++;
+    else this.counts.waiting--;
+    if (state !== "waiting") this.counts[state]++;
+    Object.assign(item, { state, words });
+    if (state === "done") item.file = null; // memory
+    this.changed();
+  }
+
+  changed() {
+    if (this.asked) return;
+    this.asked = true;
+    requestAnimationFrame(() => { this.asked = false; for (const listen of this.listeners) listen(); });
+  }
+
+  summary() {
+    const { done, faces, refused } = this.counts;
+    return t("enrol.summary", { pictures: t("count.pictures", { n: done }), faces: t("count.faces", { n: faces }), refused: number(refused) });
+  }
+}
+
+export function enrolView(house) {
+  const work = works.get(house.id) ?? new Work(house);
+  work.house = house;
+  works.set(house.id, work);
+  const status = element("div", { class: "enrol-status" });
+  const naming = element("select", {}, ["file", "folder", "fixed", "none"].map((value) => element("option", { value }, t(`enrol.naming.${value}`))));
+  const fixedName = element("input", { type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  const fixedRow = field(t("enrol.name"), fixedName);
+  const quality = element("select", {}, ["AUTO", "LOW", "MEDIUM", "HIGH", "NONE"].map((value) => element("option", { value }, t(`enrol.quality.${value}`))));
+  const [largestRow, largest] = tick(t("enrol.largest"));
+  const [peopleRow, people] = tick(t("enrol.people"));
+  const [cropsRow, keepCrops] = tick(t("enrol.crops"), { checked: crops.wanted(), onchange: () => crops.want(keepCrops.checked) });
+  const settle = () => { fixedRow.hidden = naming.value !== "fixed"; people.disabled = naming.value === "none"; };
+  naming.addEventListener("change", settle);
+  settle();
+
+  const take = (files) => work.add(files, {
+    naming: naming.value, name: fixedName.value.trim() || house.id, quality: quality.value,
+    largest: largest.checked, people: people.checked && !people.disabled, crops: keepCrops.checked,
+  });
+
+  const draw = () => {
+    if (!status.isConnected && status.dataset.shown) return work.listeners.delete(draw);
+    status.dataset.shown = "yes";
+    drawStatus(status, work);
+  };
+  work.listeners.clear();
+  work.listeners.add(draw);
+  drawStatus(status, work);
+
+  return element("section", { class: "enrol", "aria-label": t("collection.add") },
+    element("div", { class: "columns" },
+      element("div", {}, chooser(t("enrol.drop"), take, { many: true, hint: t("enrol.hint") }), status),
+      element("fieldset", { class: "card stack" }, element("legend", {}, t("enrol.how")),
+        field(t("enrol.naming"), naming, t("enrol.namingHint")), fixedRow, peopleRow, largestRow, field(t("enrol.quality"), quality),
+        cropsRow, element("p", { class: "hint" }, t("enrol.cropsHint")))));
+}
+
+function drawStatus(place, work) {
+  const total = work.items.length, { waiting, done, faces, refused } = work.counts;
+  if (!total) return place.replaceChildren();
+  const finished = total - waiting;
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+  const act = (name, key, run, more) => button(t(key), run, { "data-act": name, ...more });
+  place.replaceChildren(
+    element("div", { class: "card stack" },
+      element("div", { class: "line" }, element("strong", {}, t(work.running ? "enrol.running" : waiting ? "enrol.halted" : "enrol.finished")), element("span", { class: "figure" }, `${number(finished)} / ${number(total)}`)),
+      element("progress", { max: total, value: finished, "aria-label": t("enrol.progress") }),
+      element("p", { class: "tally" }, element("span", {}, t("count.faces", { n: faces })), element("span", {}, t("enrol.donePictures", { n: done })), element("span", { class: refused ? "bad" : "" }, t("enrol.refused", { n: refused }))),
+      work.trouble && notice("bad", element("p", {}, work.trouble)),
+      element("div", { class: "buttons" },
+        work.running && act("stop", "enrol.stop", () => work.stop(), { sign: "stop" }),
+        !work.running && waiting > 0 && act("go", "enrol.resume", () => work.go(), { kind: "primary", sign: "play" }),
+        !work.running && refused > 0 && act("again", "enrol.again", () => work.again(), {}),
+        !work.running && done > 0 && element("a", { class: "button", href: addressOf(work.house.id) }, t("enrol.see")))),
+    lines(t("enrol.refusedTitle"), work.items, "refused", true),
+    lines(t("enrol.doneTitle"), work.items, "done", false));
+  if (focused) (place.querySelector(`[data-act="${focused}"]`) ?? place.querySelector("[data-act]"))?.focus();
+}
+
+// At most SHOWN_MAX lines, the latest first: 10,000 would freeze the page and help nobody.
+function lines(title, items, state, open) {
+  const shown = [];
+  let count = 0;
+  for (let i = items.length - 1; i >= 0; i--) {
+    if (items[i].state !== state) continue;
+    if (++count <= SHOWN_MAX) shown.push(element("li", {}, element("span", { class: "path" }, items[i].path), element("span", { class: "quiet" }, items[i].words)));
+  }
+  if (!count) return "";
+  if (count > shown.length) shown.push(element("li", { class: "quiet" }, t("enrol.more", { n: count - shown.length })));
+  return element("details", { class: `lines-of ${state}`, open }, element("summary", {}, `${title} (${number(count)})`), element("ul", {}, shown));
+}

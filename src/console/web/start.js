@@ -1,0 +1,125 @@
+// Start: the frame around every page, who is signed in, and which page an address means.
+
+import { whenSignedOut } from "./api.js";
+import { button, element, icon } from "./element.js";
+import { failed } from "./failure.js";
+import { signInDialog, signInPage } from "./sign_in.js";
+import { resume, session, signOut } from "./session.js";
+import { canSign } from "./sigv4.js";
+import { keep, languageChoice, t } from "./words.js";
+import { tryPage } from "./try.js";
+
+const main = document.getElementById("main");
+const ROOMS = [["try", "picture"], ["collections", "people"], ["record", "book"], ["keys", "key"]];
+
+// Pages beside the first are read when they are wanted.
+const PAGES = {
+  try: () => tryPage(),
+  collections: async (rest) => rest.length ? (await import("./collection.js")).collectionPage(rest) : (await import("./collections.js")).collectionsPage(),
+  record: async () => (await import("./record.js")).recordPage(),
+  keys: async () => (await import("./keys.js")).keysPage(),
+};
+
+let shown = 0;
+
+async function route() {
+  const turn = ++shown;
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [room = "", ...rest] = path.split("/").map(decode);
+  const name = room in PAGES ? room : "try";
+  mark(name);
+  if (session.signedRequests && !session.keyOfDay) return show(canSign() ? signInPage(entered) : insecure(), t("signIn.title"));
+  try {
+    const page = await PAGES[name](rest, new URLSearchParams(query));
+    if (turn === shown) show(page, t(`nav.${name}`));
+  } catch (error) {
+    if (turn === shown) show(element("div", { class: "page" }, failed(error, route)), t(`nav.${name}`));
+  }
+}
+
+function decode(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
+}
+
+let first = true;
+function show(page, title) {
+  main.replaceChildren(page);
+  document.title = `${title} · Trombi`;
+  performance.mark("trombi-page");
+  scrollTo(0, 0);
+  if (!first) main.focus({ preventScroll: true });
+  first = false;
+}
+
+function mark(name) {
+  for (const link of document.querySelectorAll("#rooms a")) {
+    if (link.dataset.room === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function insecure() {
+  return element("div", { class: "page narrow" },
+    element("h1", {}, t("insecure.title")),
+    element("p", {}, t("insecure.why")),
+    element("ul", {}, element("li", {}, t("insecure.tls"), element("pre", {}, "trombi serve --listen 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem")),
+      element("li", {}, t("insecure.tunnel"), element("pre", {}, `ssh -L 8080:localhost:${location.port || 80} ${location.hostname}`))));
+}
+
+function entered() {
+  frame();
+  route();
+}
+
+function frame() {
+  document.getElementById("skip").textContent = t("nav.skip");
+  const rooms = document.getElementById("rooms");
+  rooms.setAttribute("aria-label", t("nav.label"));
+  rooms.replaceChildren(...ROOMS.map(([name, sign]) => element("a", { href: `#/${name}`, "data-room": name }, icon(sign), element("span", {}, t(`nav.${name}`)))));
+  const out = session.accessKeyId && button(t("tools.signOut"), () => { signOut(); frame(); route(); }, { kind: "quiet-button small", sign: "out", title: session.accessKeyId });
+  document.getElementById("tools").replaceChildren(...[languageChoice(), themeSwitch(), out].filter(Boolean));
+  document.getElementById("foot").replaceChildren(
+    element("p", {}, t(session.signedRequests ? "foot.signed" : "foot.open")),
+    element("p", {}, t("foot.advice")));
+}
+
+const dark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+
+function themeSwitch() {
+  const flip = () => {
+    const theme = dark() ? "light" : "dark";
+    document.documentElement.dataset.theme = theme;
+    keep("trombi-theme", theme);
+    frame();
+    document.querySelector(".theme").focus();
+  };
+  const label = t(dark() ? "tools.light" : "tools.dark");
+  return element("button", { type: "button", class: "button quiet-button small theme", "aria-label": label, title: label, onclick: flip }, icon(dark() ? "sun" : "moon"));
+}
+
+try {
+  const theme = localStorage.getItem("trombi-theme");
+  if (theme) document.documentElement.dataset.theme = theme;
+} catch { /* private windows */ }
+
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+// A picture dropped beside the place for it must not replace the page.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+addEventListener("hashchange", route);
+whenSignedOut(async (error) => {
+  const again = await signInDialog(error);
+  frame();
+  if (!again) { signOut(); frame(); route(); }
+  return again;
+});
+
+try {
+  const server = await fetch("/console/server.json", { cache: "no-store" });
+  session.signedRequests = (await server.json()).SignedRequests;
+} catch { /* asked again by whatever is asked first */ }
+if (session.signedRequests && canSign()) await resume();
+frame();
+await route();
