@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::LedgerError;
 use super::body;
 use super::checkpoint::SignedCheckpoint;
 use super::files;
@@ -22,7 +23,6 @@ use super::record::Record;
 use super::tail::{Entry, Tail};
 use super::tenants::{Tenants, month_of_minute, random};
 use super::tree::leaf_hash;
-use super::LedgerError;
 
 /// A checkpoint is signed when so many entries are not under one.
 pub const CHECKPOINT_ENTRIES: usize = 1000;
@@ -315,7 +315,12 @@ impl Shared {
         journal::push_frame(&mut state.frames, &bytes, &body);
         state.waiting.push(Entry { leaf: bytes, hash, body });
         self.write_or_wait(state, leaf.index)?;
-        Ok(Place { origin: self.key.public().name().to_owned(), index: leaf.index, leaf_hash: hash, minute: leaf.minute })
+        Ok(Place {
+            origin: self.key.public().name().to_owned(),
+            index: leaf.index,
+            leaf_hash: hash,
+            minute: leaf.minute,
+        })
     }
 
     fn write_or_wait<'a>(&'a self, mut state: MutexGuard<'a, State>, index: u64) -> Result<(), LedgerError> {

@@ -238,12 +238,7 @@ pub(super) fn month_of(sealed: &[u8]) -> Option<u16> {
 }
 
 /// Decrypts a stored body and holds it against the leaf's commitment; the canonical body.
-pub(super) fn open<'a>(
-    key: &BodyKey,
-    commitment: &Hash,
-    sealed: &[u8],
-    into: &'a mut Vec<u8>,
-) -> Option<&'a [u8]> {
+pub(super) fn open<'a>(key: &BodyKey, commitment: &Hash, sealed: &[u8], into: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     let (associated, secret) = sealed.split_at_checked(MONTH_BYTES)?;
     let nonce = Nonce::assume_unique_for_key(*commitment.first_chunk::<NONCE_LEN>()?);
     into.clear();

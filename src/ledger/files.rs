@@ -24,6 +24,8 @@ pub(super) const JOURNAL: &str = "journal";
 pub(super) const TENANTS: &str = "tenants";
 /// Public keys of witnesses, and where they are.
 pub const WITNESSES: &str = "witnesses";
+/// The latest checkpoint that a witness has cosigned.
+pub const WITNESSED: &str = "checkpoint.witnessed";
 /// What is being erased right now.
 pub(super) const ERASING: &str = "erasing";
 /// End of the names of files that are being written.
@@ -177,7 +179,12 @@ impl InMemory {
     /// # Errors
     /// Those of the disk.
     pub fn copy_of(files: &impl Files) -> io::Result<Self> {
-        files.list()?.into_iter().map(|path| files.read(&path).map(|bytes| (path, bytes))).collect::<io::Result<_>>().map(Self)
+        files
+            .list()?
+            .into_iter()
+            .map(|path| files.read(&path).map(|bytes| (path, bytes)))
+            .collect::<io::Result<_>>()
+            .map(Self)
     }
 }
 

@@ -9,15 +9,19 @@
 pub mod checkpoint;
 pub mod leaf;
 pub mod note;
+pub mod proof;
 pub mod receipt;
 pub mod record;
 pub mod tiles;
 pub mod tree;
+pub mod verify;
 
 mod append;
 mod body;
 mod files;
 mod journal;
+mod keyring;
+mod read;
 mod stored_bodies;
 mod tail;
 mod tenants;
@@ -27,6 +31,7 @@ mod words;
 pub use append::{Durability, Ledger, Opening};
 pub use files::{Files, Folder, InMemory, is_in_use};
 pub use leaf::{Erasure, Ground, Leaf};
+pub use read::{Body, ReadEntry, Reader};
 pub use receipt::{Place, Receipt};
 pub use record::{Class, Outcome, Record, Unit, Units};
 pub use tenants::{TENANT_BYTES_MAX, date_of_day, month_of_minute};

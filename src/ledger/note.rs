@@ -376,7 +376,9 @@ mod tests {
 
     #[test]
     fn malformed_notes_are_refused() {
-        for bytes in [&b""[..], b"text\n", b"text\n\n", b"te\txt\n\n\xe2\x80\x94 a AAAAAAA=\n", b"text\n\nnot a signature\n"] {
+        for bytes in
+            [&b""[..], b"text\n", b"text\n\n", b"te\txt\n\n\xe2\x80\x94 a AAAAAAA=\n", b"text\n\nnot a signature\n"]
+        {
             assert!(Note::parse(bytes).is_err(), "{bytes:?}");
         }
     }

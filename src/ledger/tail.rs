@@ -142,13 +142,12 @@ impl Tail {
             self.bundle = bundle;
         }
         for level in std::mem::take(&mut self.stale) {
-            let Some(hashes) = self.edge.partial_tiles().get(level).filter(|hashes| !hashes.is_empty()) else { continue };
-            let bytes = tile_bytes(hashes);
-            let name = TileName {
-                level: u8::try_from(level).ok(),
-                index: size >> (8 * (level + 1)),
-                width: hashes.len(),
+            let Some(hashes) = self.edge.partial_tiles().get(level).filter(|hashes| !hashes.is_empty()) else {
+                continue;
             };
+            let bytes = tile_bytes(hashes);
+            let name =
+                TileName { level: u8::try_from(level).ok(), index: size >> (8 * (level + 1)), width: hashes.len() };
             self.write(&name, &bytes)?;
         }
         Ok(())
@@ -168,7 +167,8 @@ impl Tail {
         if !folder.is_dir() {
             files::create_directory(folder)?;
             // Its own name, and those of the folders above that may be new.
-            self.unsynced.extend(folder.ancestors().skip(1).take_while(|f| f.starts_with(&self.directory)).map(Path::to_owned));
+            self.unsynced
+                .extend(folder.ancestors().skip(1).take_while(|f| f.starts_with(&self.directory)).map(Path::to_owned));
         }
         self.unsynced.insert(folder.to_owned());
         Ok(())

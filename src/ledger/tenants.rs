@@ -79,9 +79,9 @@ impl Tenant {
         }
         let path = self.folder.join(key_file(month));
         let bytes: [u8; 32] = match files::read_if_there(&path)? {
-            Some(bytes) => bytes
-                .try_into()
-                .map_err(|_| LedgerError::Damaged(format!("{} is not a key", path.display())))?,
+            Some(bytes) => {
+                bytes.try_into().map_err(|_| LedgerError::Damaged(format!("{} is not a key", path.display())))?
+            }
             None => {
                 let bytes = random::<32>()?;
                 files::replace(&path, &bytes)?;

@@ -114,7 +114,8 @@ mod tests {
             assert_eq!(name.path(), path);
             assert_eq!(TileName::parse(path), Some(name));
         }
-        for path in ["tile/0/0", "tile/00/000", "tile/64/000", "tile/0/x000/001", "tile/0/000.p/256", "tile/0/000.p/0"] {
+        for path in ["tile/0/0", "tile/00/000", "tile/64/000", "tile/0/x000/001", "tile/0/000.p/256", "tile/0/000.p/0"]
+        {
             assert_eq!(TileName::parse(path), None, "{path}");
         }
     }
