@@ -7,6 +7,7 @@
 //! - [`gallery`]: who is enrolled, and who is it; in memory, pure
 //! - [`store`]: the data directory
 //! - [`policy`]: may this principal do this, and what is counted
+//! - [`ledger`]: every request's entry, in a log that others can hold us to
 //! - [`operations`]: the API, one file per operation
 //! - [`protocol`]: HTTP, SigV4, AWS JSON 1.1
 //! - [`console`]: the pages for people, clients of the same API
@@ -17,6 +18,7 @@
 pub mod cli;
 pub mod console;
 pub mod gallery;
+pub mod ledger;
 pub mod models;
 pub mod operations;
 pub mod policy;

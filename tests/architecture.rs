@@ -10,11 +10,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("models", &["vision", "gallery"]),
     ("gallery", &["vision"]),
     ("policy", &[]),
+    ("ledger", &[]),
     ("store", &["vision", "gallery", "policy"]),
-    ("operations", &["vision", "gallery", "store", "policy"]),
-    ("protocol", &["operations", "policy", "gallery", "vision", "console"]),
+    ("operations", &["vision", "gallery", "store", "policy", "ledger"]),
+    ("protocol", &["operations", "policy", "gallery", "vision", "ledger", "console"]),
     ("console", &[]),
-    ("cli", &["vision", "models", "gallery", "policy", "store", "operations", "protocol"]),
+    ("cli", &["vision", "models", "gallery", "policy", "ledger", "store", "operations", "protocol"]),
 ];
 
 /// Words that must not appear in a room's code, with the invariant they would break.
@@ -30,6 +31,7 @@ const ABSENT: &[(&str, &[&str], &str)] = &[
         "pure: no clock, no disk, no wire",
     ),
     ("policy", &["std::net", "axum", "hyper"], "does not know how decisions are sent"),
+    ("ledger", &["std::net", "axum", "hyper", "reqwest", "SystemTime"], "knows nothing of HTTP, and takes its times"),
     ("store", &["axum", "hyper::", "sigv4", "vision::Vision,"], "knows nothing of HTTP or inference"),
     ("operations", &["axum", "hyper", "http::", "sigv4"], "knows nothing of HTTP and signatures"),
     ("console", &["SystemTime", "std::fs", "std::net", "tokio", "hyper", "serde"], "files and nothing else"),
