@@ -1,10 +1,38 @@
 //! May this principal do this, and what is counted.
 //!
-//! Profile `personal`: everything a valid key asks is allowed, every decision is counted. Rules, purposes
-//! and the ledger stand behind the same two calls, [`decide`] and [`Meter::record`].
+//! A [`Gate`] is a policy set, compiled: it rules on a [`Question`] from what it is told, without clock and disk. Rules
+//! are data that the operator writes (`docs/policy.md`); without any, the profile is `personal`, which asks nothing
+//! and refuses nothing.
+
+mod case;
+mod commitment;
+mod compare;
+mod date;
+mod engine;
+mod facts;
+mod floor;
+mod gate;
+pub mod note;
+mod question;
+mod set;
+mod standing;
+mod table;
+#[cfg(test)]
+mod tests;
+pub mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+
+pub use case::{Case, CaseState, PROVISIONAL_MS};
+pub use commitment::{Commitment, Exception, PlacePattern, Until};
+pub use compare::{Change, Combination, Difference, compare};
+pub use floor::{DEFAULT_THRESHOLD, Floor};
+pub use gate::Gate;
+pub use question::{AskedCollection, Asker, Carried, Carriers, Decision, Question, Ruling};
+pub use set::{CollectionFacts, Event, FILES_MAX, OwnRules, PolicySet, SET_BYTES_MAX, Tenant};
+pub use standing::{APPROVALS, DELAY_MS, Force, Proposed, Standing};
+pub use table::PolicyError;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,18 +53,6 @@ pub struct Action<'a> {
     pub operation: &'static str,
     /// `None` for operations without a collection.
     pub collection: Option<&'a str>,
-}
-
-/// The answer of the rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Go on.
-    Allow,
-    /// Stop; the rule's name goes to the client.
-    Deny {
-        /// Name of the rule.
-        rule: String,
-    },
 }
 
 /// Decides under the `personal` profile: any authenticated principal may do anything.
