@@ -18,7 +18,9 @@ pub mod verify;
 
 mod append;
 mod body;
+mod erase;
 mod files;
+mod flood;
 mod journal;
 mod keyring;
 mod read;
@@ -29,7 +31,9 @@ mod varint;
 mod words;
 
 pub use append::{Durability, Ledger, Opening};
+pub use erase::OPERATOR;
 pub use files::{Files, Folder, InMemory, is_in_use};
+pub use flood::EQUAL_DENIALS_MAX;
 pub use leaf::{Erasure, Ground, Leaf};
 pub use read::{Body, ReadEntry, Reader};
 pub use receipt::{Place, Receipt};

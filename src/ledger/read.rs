@@ -43,11 +43,10 @@ pub struct ReadEntry {
     pub body: Body,
 }
 
-/// Entries `from..to` of one tenant, under the key of `month` only, were erased by entry `by`.
+/// What entry `by` has erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ErasedRange {
     pub(super) by: u64,
-    pub(super) tenant: Hash,
     pub(super) erasure: super::leaf::Erasure,
 }
 
@@ -57,7 +56,7 @@ impl ErasedRange {
         let erasure = &self.erasure;
         (erasure.from..erasure.to).contains(&index)
             && index < self.by
-            && self.tenant == *tenant
+            && erasure.tenant == *tenant
             && (erasure.month.is_none() || month.is_none() || erasure.month == month)
     }
 }
@@ -158,7 +157,7 @@ impl<'a> Reader<'a> {
         for index in leaf.index + 1..self.size() {
             let later = self.leaf(index)?;
             if let Some(erasure) = later.erasure {
-                let range = ErasedRange { by: index, tenant: later.tenant, erasure };
+                let range = ErasedRange { by: index, erasure };
                 if range.covers(leaf.index, &leaf.tenant, month) {
                     return Ok(Body::Erased { by: index, ground: erasure.ground });
                 }

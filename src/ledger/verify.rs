@@ -260,10 +260,8 @@ fn examine(number: u64, parts: &Parts, keyring: &Keyring) -> Examined {
         leaves.push(leaf);
     }
     examined.minutes = leaves.first().zip(leaves.last()).map(|(first, last)| (first.minute, last.minute));
-    examined.erasures = leaves
-        .iter()
-        .filter_map(|leaf| leaf.erasure.map(|erasure| ErasedRange { by: leaf.index, tenant: leaf.tenant, erasure }))
-        .collect();
+    examined.erasures =
+        leaves.iter().filter_map(|leaf| leaf.erasure.map(|erasure| ErasedRange { by: leaf.index, erasure })).collect();
     examined.root = root_of(&hashes);
     examined.hashes = hashes;
     examine_bodies(&mut examined, number, &leaves, parts.bodies.as_deref(), keyring);
