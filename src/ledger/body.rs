@@ -19,7 +19,7 @@ pub const TEXT_BYTES_MAX: usize = 1024;
 pub const RULES_MAX: usize = 16;
 /// Longest body in its canonical form, bytes.
 pub const BODY_BYTES_MAX: usize = 32 << 10;
-const SALT_BYTES: usize = 16;
+pub(super) const SALT_BYTES: usize = 16;
 const MONTH_BYTES: usize = 2;
 const TAG_BYTES: usize = 16;
 

@@ -34,7 +34,7 @@ mod words;
 
 pub use append::{Durability, Ledger, Opening};
 pub use erase::OPERATOR;
-pub use files::{CHECKPOINT, Files, Folder, InMemory, PUBLIC_KEY, WITNESSED, is_in_use};
+pub use files::{CHECKPOINT, Files, Folder, InMemory, PUBLIC_KEY, is_in_use};
 pub use flood::EQUAL_DENIALS_MAX;
 pub use leaf::{Erasure, Ground, Leaf};
 pub use read::{Body, ReadEntry, Reader};

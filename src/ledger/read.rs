@@ -152,6 +152,22 @@ impl<'a> Reader<'a> {
         Ok(ReadEntry { leaf, tenant, body })
     }
 
+    /// What an entry's leaf commits to: 16 bytes of salt and the canonical body, so that anybody can hash it. `None`
+    /// where the body cannot be opened.
+    ///
+    /// # Errors
+    /// `Missing`, `Damaged`, `Io`.
+    pub fn salted_body(&self, index: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        let (leaf, stored) = self.raw(index)?;
+        let key = self.keyring.of(&leaf.tenant).zip(body::month_of(&stored)).and_then(|(k, month)| k.of_month(month));
+        let mut room = Vec::new();
+        let length = key.and_then(|key| body::open(key, &leaf.body, &stored, &mut room)).map(<[u8]>::len);
+        Ok(length.map(|length| {
+            room.truncate(body::SALT_BYTES + length);
+            room
+        }))
+    }
+
     fn why_gone(&self, leaf: &Leaf, stored: &[u8]) -> Result<Body, LedgerError> {
         let month = body::month_of(stored).filter(|_| !stored_bodies::is_zeroed(stored));
         for index in leaf.index + 1..self.size() {

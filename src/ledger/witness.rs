@@ -314,6 +314,12 @@ pub fn add_witness(directory: &Path, witness: KnownWitness) -> Result<(), Ledger
     files::replace(&directory.join(files::WITNESSES), lines.as_bytes())
 }
 
+/// Where the latest checkpoint that `witness` has cosigned is kept, below the ledger's folder.
+#[must_use]
+pub fn witnessed_path(witness: &PublicKey) -> String {
+    format!("{}/{}", files::WITNESSED, hex(&witness.id()))
+}
+
 /// The request that shows the ledger's present checkpoint to a witness which has cosigned a tree of `old` entries.
 ///
 /// # Errors
@@ -345,29 +351,31 @@ pub fn with_cosignature(
 }
 
 impl Ledger {
-    /// Keeps a cosigned checkpoint of this ledger; with those of other witnesses, if it is the same one.
+    /// Keeps a checkpoint of this ledger that `witness` has cosigned, if it is its latest.
     ///
     /// # Errors
-    /// `Damaged`, `Full`, `Io`; `Unrecordable` if it is not a checkpoint of this ledger.
-    pub fn keep_witnessed(&self, cosigned: &SignedCheckpoint) -> Result<(), LedgerError> {
-        cosigned.note.verify(self.public_key()).map_err(|error| LedgerError::Unrecordable(error.to_string()))?;
-        let path = self.shared().directory.join(files::WITNESSED);
-        let mut keep = cosigned.clone();
-        if let Some(bytes) = files::read_if_there(&path)? {
-            let have = SignedCheckpoint::parse(&bytes)
-                .map_err(|error| LedgerError::Damaged(format!("{}: {error}", path.display())))?;
-            if have.checkpoint.size > keep.checkpoint.size {
-                return Ok(());
-            }
-            if have.note.text == keep.note.text {
-                let fresh = |line: &&super::note::SignatureLine| {
-                    keep.note.signatures.iter().all(|known| known.name != line.name || known.id != line.id)
-                };
-                let others: Vec<_> = have.note.signatures.iter().filter(fresh).cloned().collect();
-                keep.note.signatures.extend(others);
-            }
+    /// `Unrecordable` if it is not signed by both; `Full`, `Io`.
+    pub fn keep_witnessed(&self, cosigned: &SignedCheckpoint, witness: &PublicKey) -> Result<(), LedgerError> {
+        for key in [self.public_key(), witness] {
+            cosigned.note.verify(key).map_err(|error| LedgerError::Unrecordable(error.to_string()))?;
         }
-        files::replace(&path, &keep.to_bytes())
+        if cosigned.checkpoint.size < self.witnessed_by(witness)? {
+            return Ok(());
+        }
+        let folder = self.shared().directory.join(files::WITNESSED);
+        files::create_directory(&folder)?;
+        files::replace(&folder.join(hex(&witness.id())), &cosigned.to_bytes())
+    }
+
+    /// Size of the tree that this witness has cosigned, as far as is kept here; 0 if none.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn witnessed_by(&self, witness: &PublicKey) -> Result<u64, LedgerError> {
+        let path = self.shared().directory.join(witnessed_path(witness));
+        let bytes = files::read_if_there(&path)?.unwrap_or_default();
+        let kept = SignedCheckpoint::parse(&bytes).ok().filter(|kept| kept.note.verify(witness).is_ok());
+        Ok(kept.map_or(0, |kept| kept.checkpoint.size))
     }
 
     /// The request that shows the present checkpoint to a witness which has cosigned a tree of `old` entries.
@@ -407,7 +415,7 @@ mod tests {
             assert_eq!(AddCheckpoint::parse(&request.to_bytes()).unwrap(), request);
             let Answer::Cosigned(lines) = witness.answer(&request.to_bytes(), 1000 + round as u64) else { panic!() };
             let cosigned = with_cosignature(&request.checkpoint, lines.as_bytes(), witness.public_key()).unwrap();
-            ledger.keep_witnessed(&cosigned).unwrap();
+            ledger.keep_witnessed(&cosigned, witness.public_key()).unwrap();
             old = request.checkpoint.checkpoint.size;
             assert_eq!(witness.answer(&ledger.witness_request(0).unwrap().to_bytes(), 0), Answer::Conflict(old));
         }
