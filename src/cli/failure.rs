@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::ledger::LedgerError;
 use crate::models::SetupError;
 use crate::operations::OperationError;
 use crate::protocol::server::ServerError;
@@ -99,6 +100,15 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Locked(directory) => Self::Locked(directory),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Locked(directory) => Self::Locked(directory),
             other => Self::Other(other.to_string()),
         }
     }

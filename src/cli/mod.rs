@@ -3,6 +3,7 @@
 //! Answers go to stdout, everything else (progress, warnings, errors) to stderr. Commands reach the
 //! service in process, through [`crate::operations::Service::execute`], on the data directory.
 
+mod audit;
 mod backup;
 mod bench;
 mod calibrate;
@@ -24,7 +25,9 @@ mod restore;
 mod search;
 mod serve;
 mod setup;
+mod usage;
 mod users;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -122,6 +125,12 @@ enum Command {
     Backup(backup::Arguments),
     /// Make a new data directory from a backup file
     Restore(restore::Arguments),
+    /// Verify, read and prove the record of every request
+    Audit(audit::Arguments),
+    /// Count what was used, from the record of every request
+    Usage(usage::Arguments),
+    /// Cosign the record of another server, or have this one's cosigned
+    Witness(witness::Arguments),
     /// Measure error rates on labelled pictures, with a report
     Evaluate(evaluate::Arguments),
     /// Measure speed on this machine
@@ -163,6 +172,9 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Serve(arguments) => serve::run(global, arguments),
         Command::Backup(arguments) => backup::run(global, arguments),
         Command::Restore(arguments) => restore::run(global, arguments),
+        Command::Audit(arguments) => audit::run(global, arguments),
+        Command::Usage(arguments) => usage::run(global, arguments),
+        Command::Witness(arguments) => witness::run(global, arguments),
         Command::Evaluate(arguments) => evaluate::run(global, arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
         Command::Calibrate(arguments) => calibrate::run(global, arguments),

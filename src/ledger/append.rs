@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use super::LedgerError;
 use super::body;
 use super::checkpoint::SignedCheckpoint;
 use super::files;
+use super::flood::{self, Admission, Floods};
 use super::journal::{self, Journal, Rest};
 use super::leaf::{Erasure, LEAF_BYTES_MAX, Leaf};
 use super::note::{KeyKind, PublicKey, SecretKey, hex, is_key_name};
@@ -72,6 +73,9 @@ pub(super) struct Shared {
     key: SecretKey,
     opening: Opening,
     pub(super) tenants: Tenants,
+    /// Held shared from taking a key until the entry has its place, alone while a key is destroyed.
+    pub(super) erasing: RwLock<()>,
+    floods: Mutex<Floods>,
     state: Mutex<State>,
     /// Something was written, sealed, or has failed.
     progress: Condvar,
@@ -149,6 +153,8 @@ impl Ledger {
             key,
             opening,
             tenants,
+            erasing: RwLock::new(()),
+            floods: Mutex::default(),
             state: Mutex::new(state),
             progress: Condvar::new(),
             work: Condvar::new(),
@@ -161,7 +167,9 @@ impl Ledger {
                 move || shared.seal_until_closed(tail)
             })
             .map_err(|error| LedgerError::Io(format!("thread of the ledger: {error}")))?;
-        Ok(Self { shared, sealer: Some(sealer), _lock: lock })
+        let ledger = Self { shared, sealer: Some(sealer), _lock: lock };
+        ledger.finish_erasing()?;
+        Ok(ledger)
     }
 
     /// Name of the log.
@@ -199,10 +207,26 @@ impl Ledger {
 
     /// As [`Ledger::append`], without the signature; [`Ledger::receipt`] adds it.
     ///
+    /// After [`super::EQUAL_DENIALS_MAX`] equal denials in a minute, further ones are counted: their place is that of
+    /// the entry that says so, and one entry says how many they were when the minute is over, or at the end.
+    ///
     /// # Errors
     /// As [`Ledger::append`].
     pub fn record(&self, record: &Record) -> Result<Place, LedgerError> {
-        self.shared.record(record, Marks::default())
+        self.shared.end_floods(record.at_ms)?;
+        if !flood::is_denial(record) {
+            return self.shared.record(record, Marks::default());
+        }
+        let admission = self.shared.floods().admit(record);
+        match admission {
+            Admission::Write => self.shared.record(record, Marks::default()),
+            Admission::Counted(place) => Ok(place),
+            Admission::Begin => {
+                let place = self.shared.record(record, Marks { flood_begins: true, ..Marks::default() })?;
+                self.shared.floods().begun(record, &place);
+                Ok(place)
+            }
+        }
     }
 
     /// Signs for an entry of this ledger.
@@ -229,6 +253,8 @@ impl Ledger {
     }
 
     fn end(&mut self) {
+        // Counts of the last minute; a ledger that has failed takes none.
+        let _ = self.shared.end_floods(i64::MIN);
         self.shared.lock().closing = true;
         self.shared.work.notify_all();
         if let Some(sealer) = self.sealer.take() {
@@ -268,7 +294,29 @@ impl Shared {
         self.progress.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn floods(&self) -> MutexGuard<'_, Floods> {
+        self.floods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the counts of denials, if their minute is over at `at_ms`.
+    fn end_floods(&self, at_ms: i64) -> Result<(), LedgerError> {
+        let mut floods = self.floods();
+        if !floods.is_over(at_ms) {
+            return Ok(());
+        }
+        let closing = floods.turn(at_ms);
+        drop(floods);
+        let marks = Marks { flood_ends: true, ..Marks::default() };
+        closing.iter().try_for_each(|record| self.record(record, marks).map(|_| ()))
+    }
+
     pub(super) fn record(&self, record: &Record, marks: Marks) -> Result<Place, LedgerError> {
+        let _shared = self.erasing.read().unwrap_or_else(PoisonError::into_inner);
+        self.record_alone(record, marks)
+    }
+
+    /// As [`Shared::record`], for whoever holds `erasing` already.
+    pub(super) fn record_alone(&self, record: &Record, marks: Marks) -> Result<Place, LedgerError> {
         let bytes = body::to_bytes(record);
         if bytes.len() > body::BODY_BYTES_MAX {
             return Err(LedgerError::Unrecordable(format!("a body of {} bytes", bytes.len())));
@@ -362,7 +410,7 @@ impl Shared {
         result.map(|()| state)
     }
 
-    fn seal_now(&self) -> Result<SignedCheckpoint, LedgerError> {
+    pub(super) fn seal_now(&self) -> Result<SignedCheckpoint, LedgerError> {
         let mut state = self.lock();
         let size = state.written;
         state.wanted = state.wanted.max(size);
@@ -580,13 +628,18 @@ fn read_journal(path: &Path, sealed: u64, entries: &mut Vec<Entry>) -> Result<()
     }
     match frames.rest {
         Rest::Nothing => Ok(()),
-        Rest::Torn => {
-            let bytes = bytes.len() - frames.good_bytes;
-            tracing::warn!(file = %path.display(), bytes, "an entry that was never answered was cut off");
-            Ok(())
+        Rest::Torn => cut_off(path, &bytes[frames.good_bytes..]),
+        // A power cut may leave garbage at the end; whole entries behind it mean that it is something else.
+        Rest::Damaged if journal::has_frame(&bytes[frames.good_bytes..]) => {
+            Err(damaged(&format!("damage at byte {}", frames.good_bytes)))
         }
-        Rest::Damaged => Err(damaged(&format!("damage at byte {}", frames.good_bytes))),
+        Rest::Damaged => cut_off(path, &bytes[frames.good_bytes..]),
     }
+}
+
+fn cut_off(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
+    tracing::warn!(file = %path.display(), bytes = bytes.len(), "the end of the ledger's journal was torn and is cut off");
+    Ok(())
 }
 
 /// The minute that the next leaf must not go below.

@@ -19,7 +19,7 @@ pub const TEXT_BYTES_MAX: usize = 1024;
 pub const RULES_MAX: usize = 16;
 /// Longest body in its canonical form, bytes.
 pub const BODY_BYTES_MAX: usize = 32 << 10;
-const SALT_BYTES: usize = 16;
+pub(super) const SALT_BYTES: usize = 16;
 const MONTH_BYTES: usize = 2;
 const TAG_BYTES: usize = 16;
 
@@ -45,10 +45,11 @@ mod tag {
     pub(super) const THRESHOLD_USED: u64 = 18;
     pub(super) const MAX_FACES: u64 = 19;
     pub(super) const GALLERY_FACES: u64 = 20;
-    pub(super) const MODEL: u64 = 21;
-    pub(super) const FACES: u64 = 22;
-    pub(super) const MATCHES: u64 = 23;
-    pub(super) const DETAIL: u64 = 24;
+    pub(super) const MODEL_WORD: u64 = 21;
+    pub(super) const MODEL: u64 = 22;
+    pub(super) const FACES: u64 = 23;
+    pub(super) const MATCHES: u64 = 24;
+    pub(super) const DETAIL: u64 = 25;
 }
 
 fn put_number(bytes: &mut Vec<u8>, tag: u64, value: u64) {
@@ -120,7 +121,7 @@ pub(super) fn to_bytes(record: &Record) -> Vec<u8> {
             put_number(&mut bytes, tag, value);
         }
     }
-    optional(&mut bytes, tag::MODEL, &record.model);
+    put_word(&mut bytes, (tag::MODEL_WORD, tag::MODEL), words::MODELS, record.model.as_deref().unwrap_or(""));
     for (tag, count) in [(tag::FACES, record.faces), (tag::MATCHES, record.matches)] {
         if count > 0 {
             put_number(&mut bytes, tag, u64::from(count));
@@ -175,6 +176,7 @@ fn take_field(record: &mut Record, tag: u64, rest: &mut &[u8]) -> Option<()> {
         tag::THRESHOLD_USED => record.threshold_used = Some(small(rest)?),
         tag::MAX_FACES => record.max_faces = Some(small(rest)?),
         tag::GALLERY_FACES => record.gallery_faces = Some(number(rest)?),
+        tag::MODEL_WORD => record.model = Some(take_word(rest, words::MODELS)?),
         tag::MODEL => record.model = Some(take_text(rest)?),
         tag::FACES => record.faces = small(rest)?,
         tag::MATCHES => record.matches = small(rest)?,

@@ -24,8 +24,8 @@ pub(super) const JOURNAL: &str = "journal";
 pub(super) const TENANTS: &str = "tenants";
 /// Public keys of witnesses, and where they are.
 pub const WITNESSES: &str = "witnesses";
-/// The latest checkpoint that a witness has cosigned.
-pub const WITNESSED: &str = "checkpoint.witnessed";
+/// By id of the witness's key: the latest checkpoint that it has cosigned.
+pub(super) const WITNESSED: &str = "witnessed";
 /// What is being erased right now.
 pub(super) const ERASING: &str = "erasing";
 /// End of the names of files that are being written.

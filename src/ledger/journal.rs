@@ -68,6 +68,14 @@ pub(super) fn frames(bytes: &[u8]) -> Frames<'_> {
     }
 }
 
+/// Does a whole frame of an entry begin anywhere in `bytes`? Then what stands before it is damage, not a torn end.
+pub(super) fn has_frame(bytes: &[u8]) -> bool {
+    (1..bytes.len()).any(|start| {
+        let Ok(Some((leaf, _, _))) = take_frame(&bytes[start..]) else { return false };
+        super::leaf::Leaf::parse(leaf).is_some()
+    })
+}
+
 type Frame<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
 fn take_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, Rest> {

@@ -50,11 +50,13 @@ impl Ground {
     }
 }
 
-/// Which bodies an entry of class `erase` took away: of the tenant that its leaf names.
+/// Which bodies an entry of class `erase` took away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Erasure {
     /// Why.
     pub ground: Ground,
+    /// Whose, as their leaves have it.
+    pub tenant: Hash,
     /// First entry.
     pub from: u64,
     /// Behind the last entry.
@@ -115,6 +117,7 @@ impl Leaf {
         }
         if let Some(erasure) = &self.erasure {
             bytes.push(erasure.ground as u8);
+            bytes.extend_from_slice(&erasure.tenant);
             varint::put(&mut bytes, erasure.from);
             varint::put(&mut bytes, erasure.to);
             varint::put(&mut bytes, erasure.month.map_or(0, |month| u64::from(month) + 1));
@@ -184,12 +187,14 @@ fn take_erasure(rest: &mut &[u8]) -> Option<Erasure> {
     let (code, after) = rest.split_first()?;
     *rest = after;
     let ground = Ground::ALL.into_iter().find(|ground| *ground as u8 == *code)?;
+    let (tenant, after) = rest.split_first_chunk::<32>()?;
+    *rest = after;
     let (from, to) = (varint::take(rest)?, varint::take(rest)?);
     let month = match varint::take(rest)? {
         0 => None,
         month => Some(u16::try_from(month - 1).ok()?),
     };
-    Some(Erasure { ground, from, to, month })
+    Some(Erasure { ground, tenant: *tenant, from, to, month })
 }
 
 #[cfg(test)]
@@ -215,7 +220,7 @@ mod tests {
 
     #[test]
     fn leaves_read_back_and_are_short() {
-        let erasure = Erasure { ground: Ground::Order, from: 0, to: u64::MAX, month: Some(u16::MAX) };
+        let erasure = Erasure { ground: Ground::Order, tenant: [4; 32], from: 0, to: u64::MAX, month: Some(u16::MAX) };
         let largest = Unit::ALL.iter().map(|unit| (*unit, u64::MAX)).collect();
         for leaf in [
             leaf(),
@@ -223,7 +228,7 @@ mod tests {
             Leaf { units: Units::none(), ..leaf() },
         ] {
             let bytes = leaf.to_bytes();
-            assert!(bytes.len() <= 150, "{}", bytes.len());
+            assert!(bytes.len() <= LEAF_BYTES_MAX, "{}", bytes.len());
             assert_eq!(Leaf::parse(&bytes), Some(leaf));
         }
         let all = Leaf { units: largest, ..leaf() };

@@ -14,11 +14,15 @@ pub mod receipt;
 pub mod record;
 pub mod tiles;
 pub mod tree;
+pub mod usage;
 pub mod verify;
+pub mod witness;
 
 mod append;
 mod body;
+mod erase;
 mod files;
+mod flood;
 mod journal;
 mod keyring;
 mod read;
@@ -29,7 +33,9 @@ mod varint;
 mod words;
 
 pub use append::{Durability, Ledger, Opening};
-pub use files::{Files, Folder, InMemory, is_in_use};
+pub use erase::OPERATOR;
+pub use files::{CHECKPOINT, Files, Folder, InMemory, PUBLIC_KEY, is_in_use};
+pub use flood::EQUAL_DENIALS_MAX;
 pub use leaf::{Erasure, Ground, Leaf};
 pub use read::{Body, ReadEntry, Reader};
 pub use receipt::{Place, Receipt};

@@ -43,11 +43,10 @@ pub struct ReadEntry {
     pub body: Body,
 }
 
-/// Entries `from..to` of one tenant, under the key of `month` only, were erased by entry `by`.
+/// What entry `by` has erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ErasedRange {
     pub(super) by: u64,
-    pub(super) tenant: Hash,
     pub(super) erasure: super::leaf::Erasure,
 }
 
@@ -57,7 +56,7 @@ impl ErasedRange {
         let erasure = &self.erasure;
         (erasure.from..erasure.to).contains(&index)
             && index < self.by
-            && self.tenant == *tenant
+            && erasure.tenant == *tenant
             && (erasure.month.is_none() || month.is_none() || erasure.month == month)
     }
 }
@@ -153,12 +152,28 @@ impl<'a> Reader<'a> {
         Ok(ReadEntry { leaf, tenant, body })
     }
 
+    /// What an entry's leaf commits to: 16 bytes of salt and the canonical body, so that anybody can hash it. `None`
+    /// where the body cannot be opened.
+    ///
+    /// # Errors
+    /// `Missing`, `Damaged`, `Io`.
+    pub fn salted_body(&self, index: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        let (leaf, stored) = self.raw(index)?;
+        let key = self.keyring.of(&leaf.tenant).zip(body::month_of(&stored)).and_then(|(k, month)| k.of_month(month));
+        let mut room = Vec::new();
+        let length = key.and_then(|key| body::open(key, &leaf.body, &stored, &mut room)).map(<[u8]>::len);
+        Ok(length.map(|length| {
+            room.truncate(body::SALT_BYTES + length);
+            room
+        }))
+    }
+
     fn why_gone(&self, leaf: &Leaf, stored: &[u8]) -> Result<Body, LedgerError> {
         let month = body::month_of(stored).filter(|_| !stored_bodies::is_zeroed(stored));
         for index in leaf.index + 1..self.size() {
             let later = self.leaf(index)?;
             if let Some(erasure) = later.erasure {
-                let range = ErasedRange { by: index, tenant: later.tenant, erasure };
+                let range = ErasedRange { by: index, erasure };
                 if range.covers(leaf.index, &leaf.tenant, month) {
                     return Ok(Body::Erased { by: index, ground: erasure.ground });
                 }

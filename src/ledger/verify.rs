@@ -15,7 +15,7 @@ use super::files::{self, Files};
 use super::journal::{self, Rest};
 use super::keyring::Keyring;
 use super::leaf::Leaf;
-use super::note::{NoteError, PublicKey, SecretKey, hex};
+use super::note::{NoteError, PublicKey, SecretKey, SignatureLine, hex};
 use super::read::{ErasedRange, place_in_bundle};
 use super::receipt::Receipt;
 use super::stored_bodies;
@@ -260,10 +260,8 @@ fn examine(number: u64, parts: &Parts, keyring: &Keyring) -> Examined {
         leaves.push(leaf);
     }
     examined.minutes = leaves.first().zip(leaves.last()).map(|(first, last)| (first.minute, last.minute));
-    examined.erasures = leaves
-        .iter()
-        .filter_map(|leaf| leaf.erasure.map(|erasure| ErasedRange { by: leaf.index, tenant: leaf.tenant, erasure }))
-        .collect();
+    examined.erasures =
+        leaves.iter().filter_map(|leaf| leaf.erasure.map(|erasure| ErasedRange { by: leaf.index, erasure })).collect();
     examined.root = root_of(&hashes);
     examined.hashes = hashes;
     examine_bodies(&mut examined, number, &leaves, parts.bodies.as_deref(), keyring);
@@ -674,12 +672,13 @@ impl<'a> Pass<'a> {
         let belongs = match path.split_once('/') {
             None => match path {
                 files::LOCK => self.files.read(path).is_ok_and(|bytes| bytes.is_empty()),
-                files::CHECKPOINT | files::PUBLIC_KEY | files::SECRET_KEY | files::WITNESSES | files::WITNESSED => true,
+                files::CHECKPOINT | files::PUBLIC_KEY | files::SECRET_KEY | files::WITNESSES => true,
                 files::ERASING => !self.settled,
                 _ => path.ends_with(files::TEMPORARY) && !self.settled,
             },
             Some((files::JOURNAL, name)) => journal::number(name).is_some(),
-            Some((files::TENANTS, _)) => true, // The keyring tells.
+            Some((files::TENANTS, _)) => true,   // The keyring tells.
+            Some((files::WITNESSED, _)) => true, // Held against the tree below.
             Some((files::BODIES, _)) => {
                 let number = TileName::parse(&path.replacen(files::BODIES, "tile/entries", 1));
                 let within = self.size.div_ceil(TILE_WIDTH as u64);
@@ -760,14 +759,21 @@ impl<'a> Pass<'a> {
 
     /// What others have kept.
     fn outsiders(&mut self) {
-        if let Ok(bytes) = self.files.read(files::WITNESSED) {
+        let prefix = format!("{}/", files::WITNESSED);
+        let kept = self.paths.clone().into_iter().filter(|path| path.starts_with(&prefix));
+        for path in kept.filter(|path| !path.ends_with(files::TEMPORARY)) {
+            let Ok(bytes) = self.files.read(&path) else { continue };
             match SignedCheckpoint::parse(&bytes) {
                 Ok(signed) if signed.to_bytes() == bytes[..] => {
-                    self.old_checkpoint(files::WITNESSED, &signed);
-                    self.cosignatures(files::WITNESSED, &signed);
+                    self.old_checkpoint(&path, &signed);
+                    self.cosignatures(&path, &signed);
+                    let of_file = |line: &SignatureLine| hex(&line.id) == path[prefix.len()..];
+                    if !signed.note.signatures.iter().any(of_file) {
+                        self.report.find(&path, None, "has no cosignature of its witness");
+                    }
                 }
-                Ok(_) => self.report.find(files::WITNESSED, None, "is not in its one form"),
-                Err(error) => self.report.find(files::WITNESSED, None, error.to_string()),
+                Ok(_) => self.report.find(&path, None, "is not in its one form"),
+                Err(error) => self.report.find(&path, None, error.to_string()),
             }
         }
         for signed in &self.against.checkpoints {

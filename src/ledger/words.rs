@@ -79,3 +79,7 @@ pub(super) const ERRORS: &[&str] = &[
     "ThrottlingException",
     "ValidationException",
 ];
+
+/// Ids of networks that the catalogue has.
+pub(super) const MODELS: &[&str] =
+    &["face-reidentification-retail-0095", "auraface-v1", "sface-2021dec", "dlib-face-recognition-resnet-v1"];

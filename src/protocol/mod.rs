@@ -7,6 +7,7 @@ pub mod errors;
 pub mod json;
 pub mod server;
 pub mod sigv4;
+pub mod witness;
 
 use crate::operations::{OperationError, Request, Response, Service};
 use crate::policy::{Meter, Principal};
