@@ -24,7 +24,9 @@ use sha2::{Digest, Sha256};
 use trombi::gallery::{CollectionId, ExternalImageId};
 use trombi::models::{self, SetupOptions};
 use trombi::operations::types::{ImageSource, QualityFilter, Tags};
-use trombi::operations::{Request, Service, Settings, create_collection, index_faces, search_faces_by_image};
+use trombi::operations::{
+    Oversight, Request, Service, Settings, create_collection, index_faces, search_faces_by_image,
+};
 use trombi::policy::Principal;
 use trombi::protocol::server::{Auth, Server, ServerOptions};
 use trombi::store::buckets::{BucketSource, Buckets};
@@ -112,7 +114,8 @@ fn service(directory: &std::path::Path, cores: usize) -> Fallible<(Arc<Service>,
         calibrations: installed.calibrations,
         ..Settings::default()
     };
-    Ok((Arc::new(Service::new(Box::new(vision), store, buckets, settings)?), key))
+    let oversight = Oversight::personal(&directory.join("ledger"))?;
+    Ok((Arc::new(Service::new(Box::new(vision), store, buckets, settings, oversight)?), key))
 }
 
 fn collection() -> CollectionId {

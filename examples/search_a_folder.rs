@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use trombi::gallery::{CollectionId, ExternalImageId};
 use trombi::models::{self, SetupOptions};
 use trombi::operations::types::{ImageSource, QualityFilter, Tags};
-use trombi::operations::{Request, Response, Service, Settings, create_collection, index_faces, search_faces_by_image};
+use trombi::operations::{
+    Oversight, Request, Response, Service, Settings, create_collection, index_faces, search_faces_by_image,
+};
 use trombi::policy::Principal;
 use trombi::store::Store;
 use trombi::store::buckets::{BucketSource, Buckets};
@@ -32,7 +34,8 @@ fn open_service(data: &Path) -> Result<Service, Box<dyn Error>> {
         ..Settings::default()
     };
     let buckets = Buckets::open(BucketSource::Folder(data.join("buckets")))?;
-    Ok(Service::new(Box::new(vision), Store::open(data)?, buckets, settings)?)
+    let oversight = Oversight::personal(&data.join("ledger"))?;
+    Ok(Service::new(Box::new(vision), Store::open(data)?, buckets, settings, oversight)?)
 }
 
 /// Number of faces enrolled; the file's name travels with them where it is a valid external id.

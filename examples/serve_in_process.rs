@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trombi::models::{self, SetupOptions};
-use trombi::operations::{Service, Settings};
+use trombi::operations::{Oversight, Service, Settings};
 use trombi::protocol::server::{Auth, Server, ServerOptions};
 use trombi::store::buckets::{BucketSource, Buckets};
 use trombi::store::{AccessKey, KeyBinding, Store};
@@ -31,7 +31,8 @@ fn open_service(data: &Path) -> Result<(Service, AccessKey), Box<dyn Error>> {
     let store = Store::open(data)?;
     let key = store.create_key(&KeyBinding::default())?;
     let buckets = Buckets::open(BucketSource::Folder(data.join("buckets")))?;
-    Ok((Service::new(Box::new(vision), store, buckets, settings)?, key))
+    let oversight = Oversight::personal(&data.join("ledger"))?;
+    Ok((Service::new(Box::new(vision), store, buckets, settings, oversight)?, key))
 }
 
 async fn serve(service: Service, key: AccessKey) -> Result<(), Box<dyn Error>> {

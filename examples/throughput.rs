@@ -45,6 +45,7 @@ fn mobilefacenet(models: &Path) -> (NetworkFile, EmbedderContract) {
         alignment: Alignment::default(),
         reference_px: points.map(|(x, y)| PointPx { x, y }),
         dimensions: 128,
+        mirrored: false,
     };
     (file, contract)
 }

@@ -18,6 +18,7 @@ mod dlib;
 mod evaluate;
 mod models;
 mod operations;
+mod oversight;
 mod packs;
 mod protocol;
 mod search;

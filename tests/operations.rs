@@ -10,7 +10,7 @@ use trombi::gallery::expectation::{Expectation, Fpir};
 use trombi::gallery::{CollectionId, ExternalImageId, FaceId, UserId};
 use trombi::operations::types::{FaceRefusal, ImageSource, QualityFilter, Reason, Tags, UserStatus};
 use trombi::operations::{
-    OperationError, Request, Response, Service, Settings, associate_faces, compare_faces, create_collection,
+    OperationError, Oversight, Request, Response, Service, Settings, associate_faces, compare_faces, create_collection,
     create_user, delete_collection, delete_faces, delete_user, describe_collection, detect_faces, disassociate_faces,
     index_faces, list_collections, list_faces, list_tags_for_resource, list_users, search_faces, search_faces_by_image,
     search_users, search_users_by_image, tag_resource, untag_resource,
@@ -46,7 +46,8 @@ fn house() -> &'static House {
             calibrations: installed.calibrations,
             ..Settings::default()
         };
-        let service = Service::new(Box::new(vision.unwrap()), store, source, settings).unwrap();
+        let oversight = Oversight::personal(&dir.path().join("ledger")).unwrap();
+        let service = Service::new(Box::new(vision.unwrap()), store, source, settings, oversight).unwrap();
         House { service, buckets, _dir: dir }
     })
 }

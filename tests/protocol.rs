@@ -8,8 +8,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use trombi::operations::{OperationError, Request, Response, list_collections};
-use trombi::policy::{Meter, Principal};
+use trombi::operations::{Answered, Caller, OperationError, Request, Response, Signer, list_collections};
+use trombi::policy::Meter;
 use trombi::protocol::Api;
 use trombi::protocol::server::{Auth, Limits, Server, ServerError, ServerOptions};
 
@@ -25,7 +25,29 @@ struct Stand {
 const SLOW: Duration = Duration::from_millis(600);
 
 impl Api for Stand {
-    fn execute(&self, _: &Principal, request: Request) -> Result<Response, OperationError> {
+    fn answer(&self, _: &Caller, request: Request) -> Answered<Response> {
+        Answered { result: self.act(request), receipt: None, floor: None }
+    }
+
+    fn signer_of(&self, _: &str, _: Option<&str>) -> Result<Signer, OperationError> {
+        Ok(Signer::Unknown)
+    }
+
+    fn ledger_file(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    fn face_count(&self) -> u64 {
+        42
+    }
+}
+
+impl Stand {
+    fn act(&self, request: Request) -> Result<Response, OperationError> {
         let Request::ListCollections(input) = request else { return Err(OperationError::NoFace) };
         let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.running_most.fetch_max(now, Ordering::SeqCst);
@@ -39,18 +61,6 @@ impl Api for Stand {
         // Large enough to fill the buffers between a server and a client that does not read.
         let next_token = (token == "large").then(|| "x".repeat(32 * 1024 * 1024));
         Ok(Response::ListCollections(list_collections::Output { collections: vec![], next_token }))
-    }
-
-    fn secret_of(&self, _: &str) -> Result<Option<String>, OperationError> {
-        Ok(None)
-    }
-
-    fn meter(&self) -> &Meter {
-        &self.meter
-    }
-
-    fn face_count(&self) -> u64 {
-        42
     }
 }
 

@@ -2,7 +2,7 @@
 //! Any bytes as a signed request: a request line, header lines, an empty line, the body.
 
 use libfuzzer_sys::fuzz_target;
-use trombi::protocol::sigv4::{Claim, Head, SigningKeys};
+use trombi::protocol::sigv4::{Claim, Head, ScopeService, SigningKeys};
 
 /// 2026-03-04 05:06:07 UTC.
 const NOW_S: i64 = 1_772_600_767;
@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
         headers.push((name.to_ascii_lowercase(), line.get(colon + 1..).unwrap_or_default()));
     }
     let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let Ok(claim) = Claim::read(&Head { method, path, query, headers: &headers }, NOW_S, None) else { return };
+    let head = Head { method, path, query, headers: &headers };
+    let Ok(claim) = Claim::read(&head, ScopeService::Rekognition, NOW_S, None) else { return };
     let keys = SigningKeys::default();
     // A secret that no seed is signed with: whatever is accepted here would be a forgery.
     assert!(claim.verify("a secret that nobody has", body, &keys).is_err());

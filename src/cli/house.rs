@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::rules::Sets;
 use super::{Global, output};
+use crate::ledger::{Class, Durability, Ledger, Record, Unit, Units};
 use crate::models::{self, Catalogue, Event, Installed, SetupOptions, Thoroughness};
 use crate::operations::types::ImageSource;
-use crate::operations::{OperationError, Request, Response, Service, Settings};
+use crate::operations::{OperationError, Oversight, Request, Response, Service, Settings};
 use crate::policy::Principal;
+use crate::policy::vocabulary::Profile;
 use crate::store::Store;
 use crate::store::buckets::{BucketSource, Buckets};
 use crate::vision::{DecodeLimits, OVERVIEW_PX, Picture, Vision};
@@ -78,6 +81,7 @@ pub(super) fn service(
     buckets: Buckets,
     installed: &Installed,
     region: Option<&str>,
+    oversight: Oversight,
 ) -> Result<Service, Failure> {
     let mut settings = Settings {
         model_version: installed.model_version.clone(),
@@ -88,7 +92,41 @@ pub(super) fn service(
     if let Some(region) = region {
         region.clone_into(&mut settings.region);
     }
-    Ok(Service::new(Box::new(vision), store, buckets, settings)?)
+    Ok(Service::new(Box::new(vision), store, buckets, settings, oversight)?)
+}
+
+/// Rules and ledger of a data directory. Its store is open already, so nobody else has it.
+pub(super) fn oversight(data_dir: &Path) -> Result<Oversight, Failure> {
+    let standing = Sets::of(data_dir).standing(now_ms())?;
+    // An answer waits for the disk where somebody else relies on the record; a household's survives all but the
+    // last second before a power cut.
+    let durability = match standing.active().profile() {
+        Profile::Personal => Durability::Process,
+        _ => Durability::Disk,
+    };
+    let ledger =
+        Ledger::open(&data_dir.join("ledger"), durability).map_err(|error| Failure::other(error.to_string()))?;
+    Ok(Oversight::new(standing, ledger))
+}
+
+/// Leaves an entry for what the person at this machine did beside the operations.
+pub(super) fn record(data_dir: &Path, operation: &'static str, detail: &str) -> Result<(), Failure> {
+    let oversight = oversight(data_dir)?;
+    let set = oversight.standing();
+    let tenant = set.active().set().default_tenant.clone().unwrap_or_else(|| "local".to_owned());
+    let mut entry = Record::new(now_ms(), Class::Manage, operation, &tenant);
+    "local".clone_into(&mut entry.principal);
+    entry.detail = Some(detail.to_owned());
+    entry.policy = set.hash(entry.at_ms);
+    entry.units = Units::of(Unit::Manage, 1);
+    oversight.ledger().record(&entry).map_err(|error| Failure::other(error.to_string()))?;
+    Ok(())
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Pictures worked on at once.
@@ -115,7 +153,7 @@ pub(super) fn open_service(global: &Global) -> Result<Service, Failure> {
     let store = Store::open(&data_dir)?;
     let installed = install(global)?;
     let vision = open_vision(global, &installed, 4 * seats(global))?;
-    service(vision, store, local_buckets(&data_dir)?, &installed, None)
+    service(vision, store, local_buckets(&data_dir)?, &installed, None, oversight(&data_dir)?)
 }
 
 /// A service on an empty store of its own, removed at the end: for commands that touch no collection and
@@ -131,7 +169,8 @@ impl ScratchService {
         let installed = install(global)?;
         let dir = ScratchDir::create()?;
         let vision = open_vision(global, &installed, 4 * seats(global))?;
-        let service = service(vision, Store::open(&dir.0)?, local_buckets(&dir.0)?, &installed, None)?;
+        let store = Store::open(&dir.0)?;
+        let service = service(vision, store, local_buckets(&dir.0)?, &installed, None, oversight(&dir.0)?)?;
         Ok(Self { service, _dir: dir })
     }
 

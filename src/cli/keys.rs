@@ -1,9 +1,12 @@
 //! `trombi keys`: the access keys that SDKs sign with.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 
 use super::failure::{Ending, Failure, Outcome};
 use super::{Global, house, output};
+use crate::policy::vocabulary::{Purpose, Role};
 use crate::store::{AccessKey, KeyBinding, Store, StoreError};
 
 /// Options of `keys`.
@@ -46,23 +49,39 @@ struct Binding {
 impl Binding {
     fn checked(&self) -> Result<KeyBinding, Failure> {
         let Self { tenant, purpose, case, role } = self;
+        if let Some(purposes) = purpose {
+            Purpose::list(purposes).map_err(|word| {
+                let known: Vec<_> = Purpose::ALL.iter().map(|purpose| purpose.name()).collect();
+                Failure::Usage(format!("`{word}` is no purpose; the purposes are {}", known.join(", ")))
+            })?;
+        }
+        if let Some(name) = role.as_ref().filter(|name| Role::parse(name).is_none()) {
+            let known: Vec<_> = Role::ALL.iter().map(|role| role.name()).collect();
+            return Err(Failure::Usage(format!("`{name}` is no role; the roles are {}", known.join(", "))));
+        }
         let [tenant, purpose, case, role] = [tenant, purpose, case, role].map(Clone::clone);
         Ok(KeyBinding { tenant, purpose, case, role })
     }
 }
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
-    let store = Store::open(&house::data_dir(global)?)?;
+    let data_dir = house::data_dir(global)?;
+    let store = Store::open(&data_dir)?;
     match &arguments.action {
-        Action::Create(binding) => create(global, &store, binding)?,
+        Action::Create(binding) => create(global, &store, &data_dir, binding)?,
         Action::List => list(global, &store)?,
-        Action::Revoke { id } => revoke(global, &store, id)?,
+        Action::Revoke { id } => {
+            house::record(&data_dir, "RevokeAccessKey", id)?;
+            revoke(global, &store, id)?;
+        }
     }
     Ok(Ending::Done)
 }
 
-fn create(global: &Global, store: &Store, binding: &Binding) -> Result<(), Failure> {
+fn create(global: &Global, store: &Store, data_dir: &Path, binding: &Binding) -> Result<(), Failure> {
     let key = store.create_key(&binding.checked()?)?;
+    // One that cannot be recorded is not handed out.
+    house::record(data_dir, "CreateAccessKey", &key.id)?;
     if global.json {
         // The shape of IAM's CreateAccessKey, which clients know.
         let members = serde_json::json!({ "AccessKeyId": key.id, "SecretAccessKey": key.secret, "Status": "Active" });
@@ -102,6 +121,10 @@ fn list(global: &Global, store: &Store) -> Result<(), Failure> {
                 "AccessKeyId": key.id,
                 "Status": status(key),
                 "CreateDate": seconds(key.created_ms),
+                "Tenant": key.binding.tenant,
+                "Purpose": key.binding.purpose,
+                "Case": key.binding.case,
+                "Role": key.binding.role,
             })
         });
         let members = serde_json::Value::Array(members.collect());

@@ -22,6 +22,7 @@ mod keys;
 mod models;
 mod output;
 mod restore;
+mod rules;
 mod search;
 mod serve;
 mod setup;

@@ -3,18 +3,26 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::failure::{Ending, Failure, Outcome};
 use super::{Global, house, interrupt, keys, output, setup};
+use crate::ledger::Ledger;
+use crate::ledger::witness::known_witnesses;
 use crate::models::Thoroughness;
+use crate::operations::Service;
+use crate::policy::vocabulary::Profile;
 use crate::protocol::server::{Auth, Server, ServerOptions};
+use crate::protocol::witness::ask;
 use crate::store::buckets::{BucketSource, Buckets};
 use crate::store::{AccessKey, KeyBinding, Store};
 
 /// Callers that may wait for a seat before the server answers that it is busy.
 const QUEUE_MAX: usize = 256;
+/// How often witnesses are shown the ledger's checkpoint.
+const WITNESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -62,11 +70,12 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let installed = house::install_aloud(global, Thoroughness::Quick)?;
     let vision = house::open_vision(global, &installed, QUEUE_MAX)?;
     let key = first_key(&store)?;
+    let oversight = house::oversight(&data_dir)?;
     let buckets = Buckets::open(bucket_source(arguments, data_dir.join("buckets")))
         .map_err(|error| Failure::other(error.to_string()))?;
-    let service = house::service(Arc::clone(&vision), store, buckets, &installed, Some(&arguments.region))?;
+    let service = house::service(Arc::clone(&vision), store, buckets, &installed, Some(&arguments.region), oversight)?;
     output::lines(&setup::summary(&installed))?;
-    output::lines(&greeting(arguments, server.address(), &key))?;
+    output::lines(&greeting(arguments, server.address(), &key, &oversight_line(&service)))?;
     if arguments.no_auth {
         output::warning("WARNING: --no-auth: whoever reaches this port may read, enrol and delete every face");
     }
@@ -75,11 +84,49 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     };
     // Beside the first requests; they work without it, only slower.
     let warming = std::thread::spawn(move || vision.warm());
-    let served = runtime.block_on(server.serve(Arc::new(service), stop));
+    let service = Arc::new(service);
+    let witnessing = Witnessing::begin(Arc::clone(&service));
+    let served = runtime.block_on(server.serve(service, stop));
+    witnessing.end();
     if let Ok(Err(error)) = warming.join() {
         output::warning(&format!("warming up failed: {error}"));
     }
     Ok(served.map(|()| Ending::Done)?)
+}
+
+/// Has the ledger cosigned in the background, by every witness that it knows.
+struct Witnessing {
+    stop: std::sync::mpsc::Sender<()>,
+}
+
+impl Witnessing {
+    fn begin(service: Arc<Service>) -> Self {
+        let (stop, stopped) = std::sync::mpsc::channel();
+        // One that is away costs its own time-out and nothing else.
+        std::thread::spawn(move || {
+            while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(WITNESS_INTERVAL) {
+                ask_all(service.oversight().ledger());
+            }
+        });
+        Self { stop }
+    }
+
+    fn end(self) {
+        let _ = self.stop.send(());
+    }
+}
+
+fn ask_all(ledger: &Ledger) {
+    let witnesses = match known_witnesses(&ledger.folder().0) {
+        Ok(witnesses) => witnesses,
+        Err(error) => return tracing::error!(%error, "witnesses cannot be read"),
+    };
+    for witness in witnesses {
+        match ask(ledger, &witness) {
+            Ok(size) => tracing::debug!(witness = witness.key.name(), size, "cosigned"),
+            Err(error) => tracing::warn!(witness = witness.key.name(), %error, "a witness did not cosign"),
+        }
+    }
 }
 
 fn options(global: &Global, arguments: &Arguments) -> ServerOptions {
@@ -132,8 +179,30 @@ fn first_key(store: &Store) -> Result<Key, Failure> {
     })
 }
 
+/// One line on rules and record.
+fn oversight_line(service: &Service) -> String {
+    let oversight = service.oversight();
+    let standing = oversight.standing();
+    let asked = match standing.active().profile() {
+        Profile::Personal => "nothing is asked of you, nothing is refused",
+        _ => "purposes are asked for and rules hold, see `trombi policy`",
+    };
+    let waiting = if standing.change().is_some() { "; a changed policy set waits, and both must allow" } else { "" };
+    let ledger = oversight.ledger();
+    let witnesses = known_witnesses(&ledger.folder().0).map_or(0, |witnesses| witnesses.len());
+    let seen = match witnesses {
+        0 => "local, unwitnessed".to_owned(),
+        n => format!("{n} witnesses"),
+    };
+    let profile = standing.active().profile();
+    format!(
+        "profile {profile}: {asked}{waiting}; every request is recorded in ledger {} ({seen}) - `trombi audit status`",
+        ledger.origin()
+    )
+}
+
 /// What to paste, and what to try.
-fn greeting(arguments: &Arguments, address: SocketAddr, key: &Key) -> Vec<String> {
+fn greeting(arguments: &Arguments, address: SocketAddr, key: &Key, oversight: &str) -> Vec<String> {
     let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
     let mut lines = vec![String::new()];
     match key {
@@ -156,7 +225,7 @@ fn greeting(arguments: &Arguments, address: SocketAddr, key: &Key) -> Vec<String
         "",
     ];
     lines.extend(example.map(str::to_owned));
-    lines.push("profile personal: nothing is asked of you, nothing is refused; requests are counted".to_owned());
+    lines.push(oversight.to_owned());
     lines
 }
 
@@ -194,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_secret_is_printed_at_its_creation_only() {
-        let text = |key: Key| greeting(&parsed(&[]), ([127, 0, 0, 1], 8080).into(), &key).join("\n");
+        let text = |key: Key| greeting(&parsed(&[]), ([127, 0, 0, 1], 8080).into(), &key, "").join("\n");
         assert!(text(Key::New(key())).contains("export AWS_SECRET_ACCESS_KEY=SECRET"));
         assert!(!text(Key::Known(key())).contains("SECRET\n"));
         assert!(text(Key::Known(key())).contains("export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:8080"));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::LedgerError;
 use super::body;
 use super::checkpoint::SignedCheckpoint;
-use super::files;
+use super::files::{self, Folder};
 use super::flood::{self, Admission, Floods};
 use super::journal::{self, Journal, Rest};
 use super::leaf::{Erasure, LEAF_BYTES_MAX, Leaf};
@@ -170,6 +170,12 @@ impl Ledger {
         let ledger = Self { shared, sealer: Some(sealer), _lock: lock };
         ledger.finish_erasing()?;
         Ok(ledger)
+    }
+
+    /// Its files, for reading what is under the latest checkpoint.
+    #[must_use]
+    pub fn folder(&self) -> Folder {
+        Folder(self.shared.directory.clone())
     }
 
     /// Name of the log.

@@ -313,7 +313,9 @@ impl fmt::Display for SignatureLine {
     }
 }
 
-pub(super) fn base64(bytes: &[u8]) -> String {
+/// Standard base64 with padding, as notes have it.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(bytes)
 }
 
@@ -327,7 +329,9 @@ pub(super) fn hash_from_base64(text: &str) -> Option<[u8; 32]> {
     from_base64(text)?.try_into().ok()
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -1,10 +1,14 @@
 //! `CreateAccessKey`, an operation of Trombi's own: a new key, whose secret this one answer shows.
 
 use super::{OperationError, Service};
+use crate::store::KeyBinding;
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Input;
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Input {
+    /// What it is bound to, for good.
+    pub binding: KeyBinding,
+}
 
 /// The answer. The key is on disk and signs from now on.
 #[derive(Clone, PartialEq)]
@@ -22,7 +26,7 @@ impl std::fmt::Debug for Output {
     }
 }
 
-pub(super) fn run(service: &Service, _: Input) -> Result<Output, OperationError> {
-    let key = service.create_key()?;
+pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
+    let key = service.keys.create(&service.store, &input.binding)?;
     Ok(Output { access_key_id: key.id, secret_access_key: key.secret })
 }

@@ -1,11 +1,10 @@
 //! Enrols faces that another program has embedded already: for the person at this machine, not on the wire.
 
-use std::time::Instant;
-
+use super::record::{Act, Tally};
 use super::types::{BoxRatio, FaceRecord};
 use super::{OperationError, Service, derive};
 use crate::gallery::{CollectionId, ExternalImageId};
-use crate::policy::{self, Action, Decision, Principal};
+use crate::policy::{Principal, Ruling};
 use crate::vision::{Embedding, ModelId};
 
 const OPERATION: &str = "ImportEmbeddings";
@@ -30,14 +29,9 @@ impl Service {
         collection: &CollectionId,
         faces: Vec<(Option<ExternalImageId>, Embedding)>,
     ) -> Result<usize, OperationError> {
-        let started = Instant::now();
-        let action = Action { operation: OPERATION, collection: Some(collection.as_str()) };
-        let answer = match policy::decide(principal, &action) {
-            Decision::Allow => run(self, collection, faces),
-            Decision::Deny { rule } => Err(OperationError::AccessDenied { operation: OPERATION, rule }),
-        };
-        self.record(OPERATION, Some(collection), started, &answer);
-        answer
+        let act = Act { operation: OPERATION, collection: Some(collection.clone()), ..Act::default() };
+        let work = |_: &Ruling| run(self, collection, faces);
+        self.through_the_door(&principal.into(), act, work, |count| Tally::indexed(*count)).result
     }
 }
 

@@ -4,13 +4,13 @@
 //! The old collection stays as it is, and is searched by the network it belongs to, until the two names are exchanged.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use super::record::{Act, Tally};
 use super::shelf::{Shelf, lock};
 use super::types::{BoxRatio, FaceRecord};
 use super::{OperationError, Service, derive, internal};
 use crate::gallery::{CollectionId, ImageId};
-use crate::policy::{self, Action, Decision, Principal};
+use crate::policy::Principal;
 use crate::store::StoreError;
 use crate::vision::{AlignedFace, Face, Scene};
 
@@ -40,7 +40,14 @@ impl Service {
         bytes: &[u8],
         old: &[FaceRecord],
     ) -> Result<usize, OperationError> {
-        self.by_the_door(principal, into, || migrate(self, into, bytes, old))
+        let act = act(into);
+        self.through_the_door(
+            &principal.into(),
+            act,
+            |_| migrate(self, into, bytes, old),
+            |count| Tally::indexed(*count),
+        )
+        .result
     }
 
     /// Gives `new` the name of `old`, and `old` the name `kept`, at once.
@@ -54,25 +61,13 @@ impl Service {
         new: &CollectionId,
         kept: &CollectionId,
     ) -> Result<(), OperationError> {
-        self.by_the_door(principal, old, || exchange(self, old, new, kept))
+        let act = act(old);
+        self.through_the_door(&principal.into(), act, |_| exchange(self, old, new, kept), |()| Tally::managed()).result
     }
+}
 
-    /// Decides, does, records: as [`Service::execute`] does.
-    fn by_the_door<T>(
-        &self,
-        principal: &Principal,
-        collection: &CollectionId,
-        work: impl FnOnce() -> Result<T, OperationError>,
-    ) -> Result<T, OperationError> {
-        let started = Instant::now();
-        let action = Action { operation: OPERATION, collection: Some(collection.as_str()) };
-        let answer = match policy::decide(principal, &action) {
-            Decision::Allow => work(),
-            Decision::Deny { rule } => Err(OperationError::AccessDenied { operation: OPERATION, rule }),
-        };
-        self.record(OPERATION, Some(collection), started, &answer);
-        answer
-    }
+fn act(collection: &CollectionId) -> Act {
+    Act { operation: OPERATION, collection: Some(collection.clone()), ..Act::default() }
 }
 
 fn migrate(service: &Service, into: &CollectionId, bytes: &[u8], old: &[FaceRecord]) -> Result<usize, OperationError> {

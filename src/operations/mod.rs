@@ -3,6 +3,8 @@
 //! Knows nothing of HTTP, JSON and signatures.
 
 pub mod associate_faces;
+pub mod assume_role;
+pub mod caller;
 pub mod compare_faces;
 pub mod create_access_key;
 pub mod create_collection;
@@ -14,9 +16,12 @@ pub mod describe_collection;
 pub mod detect_faces;
 pub mod disassociate_faces;
 pub mod get_expectations;
+pub mod get_ledger;
+pub mod get_usage;
 pub mod index_faces;
 pub mod list_access_keys;
 pub mod list_collections;
+pub mod list_entries;
 pub mod list_faces;
 pub mod list_tags_for_resource;
 pub mod list_users;
@@ -31,35 +36,47 @@ pub mod types;
 pub mod untag_resource;
 
 mod arn;
+mod case_uses;
 mod derive;
 mod eyes;
 mod find;
 mod import_embeddings;
+mod keys;
 mod limits;
+mod oversight;
 mod pages;
 mod picture;
 mod quality_filter;
+mod record;
 mod replay;
+mod sessions;
 mod shelf;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
 
+pub use crate::store::KeyBinding;
+pub use caller::{Caller, Declared};
 pub use eyes::Eyes;
+pub use oversight::{Answered, Oversight};
 
 use crate::gallery::similarity::{Calibration, Calibrations};
 use crate::gallery::{CollectionId, FaceId, UserId};
-use crate::policy::{self, Action, Decision, Meter, Outcome, Principal};
+use crate::ledger::tiles::TileName;
+use crate::ledger::{self, Files as _, LedgerError};
+use crate::policy::{Meter, Principal, Ruling};
 use crate::store::buckets::Buckets;
-use crate::store::{AccessKey, CollectionRecord, Store, StoreError};
+use crate::store::{CollectionRecord, Store, StoreError};
 use crate::vision::{Embedding, ModelId};
+use case_uses::CaseUses;
+use keys::Keys;
 use pages::Pages;
+use record::{Act, Tally};
 use replay::TokenLocks;
+use sessions::{Sessions, TokenFault};
 use shelf::{Shelf, lock};
 
 /// What went wrong, by meaning; `protocol::errors` gives each its code, status and message.
@@ -156,6 +173,10 @@ pub enum Request {
     CreateAccessKey(create_access_key::Input),
     RevokeAccessKey(revoke_access_key::Input),
     GetExpectations(get_expectations::Input),
+    AssumeRole(assume_role::Input),
+    GetLedger(get_ledger::Input),
+    ListEntries(list_entries::Input),
+    GetUsage(get_usage::Input),
 }
 
 /// The answer to a [`Request`] of the same name.
@@ -187,6 +208,10 @@ pub enum Response {
     CreateAccessKey(create_access_key::Output),
     RevokeAccessKey(revoke_access_key::Output),
     GetExpectations(get_expectations::Output),
+    AssumeRole(assume_role::Output),
+    GetLedger(get_ledger::Output),
+    ListEntries(list_entries::Output),
+    GetUsage(get_usage::Output),
 }
 
 /// One line of the wire's name, one of the dispatch, for every operation.
@@ -198,13 +223,16 @@ macro_rules! operations {
             pub fn operation(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => stringify!($variant),)*
+                    Self::AssumeRole(_) => "AssumeRole",
                 }
             }
         }
 
-        fn dispatch(service: &Service, request: Request) -> Result<Response, OperationError> {
+        fn dispatch(service: &Service, caller: &Caller, request: Request) -> Result<Response, OperationError> {
             match request {
                 $(Request::$variant(input) => $module::run(service, input).map(Response::$variant),)*
+                // The one operation whose answer depends on who asks.
+                Request::AssumeRole(input) => assume_role::run(service, caller, input).map(Response::AssumeRole),
             }
         }
     };
@@ -236,6 +264,9 @@ operations! {
     CreateAccessKey => create_access_key,
     RevokeAccessKey => revoke_access_key,
     GetExpectations => get_expectations,
+    GetLedger => get_ledger,
+    ListEntries => list_entries,
+    GetUsage => get_usage,
 }
 
 impl Request {
@@ -244,7 +275,13 @@ impl Request {
     pub fn collection(&self) -> Option<CollectionId> {
         let id = match self {
             Self::ListCollections(_) | Self::DetectFaces(_) | Self::CompareFaces(_) => return None,
-            Self::ListAccessKeys(_) | Self::CreateAccessKey(_) | Self::RevokeAccessKey(_) => return None,
+            Self::ListAccessKeys(_)
+            | Self::CreateAccessKey(_)
+            | Self::RevokeAccessKey(_)
+            | Self::AssumeRole(_)
+            | Self::GetLedger(_)
+            | Self::ListEntries(_)
+            | Self::GetUsage(_) => return None,
             Self::GetExpectations(input) => return input.collection_id.clone(),
             Self::TagResource(input) => return arn::collection(&input.resource_arn),
             Self::UntagResource(input) => return arn::collection(&input.resource_arn),
@@ -266,6 +303,32 @@ impl Request {
             Self::SearchUsersByImage(input) => &input.collection_id,
         };
         Some(id.clone())
+    }
+}
+
+/// Whose signature is to be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signer {
+    /// With this secret.
+    Known {
+        /// Of the key, or of the session.
+        secret: String,
+        /// Whom it signs for.
+        principal: Principal,
+        /// What the session's tags say; empty without a session.
+        session: Declared,
+    },
+    /// No such key, or a revoked one.
+    Unknown,
+    /// No such session, or one of a revoked key.
+    UnknownSession,
+    /// A session that has ended.
+    Expired,
+}
+
+impl Signer {
+    fn known(secret: String, access_key_id: &str, session: Declared) -> Self {
+        Self::Known { secret, principal: Principal::Key { access_key_id: access_key_id.to_owned() }, session }
     }
 }
 
@@ -296,22 +359,21 @@ impl Default for Settings {
     }
 }
 
-/// Secrets by access key id, those revoked left out. Read once and changed together with the store, which belongs to
-/// this process alone.
-type Keys = BTreeMap<String, String>;
-
 type Shelves = BTreeMap<CollectionId, Arc<Shelf>>;
 
 /// Everything the operations stand on; shared by all threads.
 ///
-/// INVARIANT (one door): operations are reached only through [`Service::execute`].
+/// INVARIANT (one door): operations are reached only through [`Service::answer`].
 pub struct Service {
     eyes: Box<dyn Eyes>,
     store: Store,
     buckets: Buckets,
     settings: Settings,
+    oversight: Oversight,
+    case_uses: CaseUses,
     meter: Meter,
-    keys: RwLock<Keys>,
+    keys: Keys,
+    sessions: Sessions,
     pages: Pages,
     token_locks: TokenLocks,
     /// Held while collections are created and deleted.
@@ -329,14 +391,19 @@ impl Service {
         store: Store,
         buckets: Buckets,
         settings: Settings,
+        oversight: Oversight,
     ) -> Result<Self, OperationError> {
+        let secret = store.instance_secret().map_err(internal)?;
         Ok(Self {
             eyes,
             buckets,
             settings,
             meter: Meter::default(),
-            keys: RwLock::new(keys(&store)?),
-            pages: Pages::new(store.instance_secret().map_err(internal)?),
+            case_uses: CaseUses::of_the_ledger(&oversight)?,
+            oversight,
+            keys: Keys::load(&store)?,
+            sessions: Sessions::new(secret),
+            pages: Pages::new(secret),
             token_locks: TokenLocks::new(),
             structure: Mutex::new(()),
             shelves: RwLock::new(load(&store)?),
@@ -344,54 +411,19 @@ impl Service {
         })
     }
 
-    /// Decides, does, records. A panic inside becomes `Internal`.
+    /// Decides, does, records, for a caller of whom nothing more is known than who it is.
     ///
     /// # Errors
     /// Every [`OperationError`].
     pub fn execute(&self, principal: &Principal, request: Request) -> Result<Response, OperationError> {
-        let started = Instant::now();
-        let operation = request.operation();
-        let collection = request.collection();
-        let answer = catch_unwind(AssertUnwindSafe(|| self.decide_and_do(principal, request, collection.as_ref())));
-        let answer = answer.unwrap_or_else(|_| Err(OperationError::Internal("the operation panicked".to_owned())));
-        self.record(operation, collection.as_ref(), started, &answer);
-        answer
+        self.answer(&Caller::from(principal), request).result
     }
 
-    fn decide_and_do(
-        &self,
-        principal: &Principal,
-        request: Request,
-        collection: Option<&CollectionId>,
-    ) -> Result<Response, OperationError> {
-        let operation = request.operation();
-        let action = Action { operation, collection: collection.map(CollectionId::as_str) };
-        match policy::decide(principal, &action) {
-            Decision::Allow => dispatch(self, request),
-            Decision::Deny { rule } => Err(OperationError::AccessDenied { operation, rule }),
-        }
-    }
-
-    fn record<T>(
-        &self,
-        operation: &'static str,
-        collection: Option<&CollectionId>,
-        started: Instant,
-        answer: &Result<T, OperationError>,
-    ) {
-        let outcome = match answer {
-            Ok(_) => Outcome::Done,
-            Err(OperationError::AccessDenied { .. }) => Outcome::Denied,
-            Err(OperationError::Internal(_) | OperationError::Overloaded) => Outcome::Failed,
-            Err(_) => Outcome::Refused,
-        };
-        self.meter.record(operation, outcome);
-        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-        let collection = collection.map(tracing::field::display);
-        tracing::info!(operation, collection.id = collection, duration_ms, ?outcome, "operation");
-        if let Err(OperationError::Internal(error)) = answer {
-            tracing::error!(operation, error, "operation failed");
-        }
+    /// Decides, does, records. A panic inside becomes `Internal`.
+    pub fn answer(&self, caller: &Caller, request: Request) -> Answered<Response> {
+        let act = Act::of(&request);
+        let work = |ruling: &Ruling| dispatch(self, caller, request.limited(ruling.threshold, ruling.faces_max));
+        self.through_the_door(caller, act, work, Tally::of)
     }
 
     /// Counts by operation and outcome.
@@ -400,38 +432,40 @@ impl Service {
         &self.meter
     }
 
-    /// Secret of an access key that is known and not revoked.
+    /// What signs for an access key that is known and not revoked, or for a session that one opened: the secret, and
+    /// who that is.
     ///
     /// # Errors
-    /// None today: keys are held in memory.
-    pub fn secret_of(&self, access_key_id: &str) -> Result<Option<String>, OperationError> {
-        Ok(self.keys.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned())
+    /// `Internal`.
+    pub fn signer_of(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Signer, OperationError> {
+        let Some(token) = session_token else {
+            let secret = self.keys.secret(access_key_id);
+            return Ok(
+                secret.map_or(Signer::Unknown, |secret| Signer::known(secret, access_key_id, Declared::default()))
+            );
+        };
+        Ok(match self.sessions.open(access_key_id, token, now_s())? {
+            Ok((session, secret)) if self.keys.secret(&session.parent).is_some() => {
+                Signer::known(secret, &session.parent, session.declared())
+            }
+            Ok(_) | Err(TokenFault::Unknown) => Signer::UnknownSession,
+            Err(TokenFault::Expired) => Signer::Expired,
+        })
     }
 
-    /// A new key, on disk before it signs.
-    fn create_key(&self) -> Result<AccessKey, OperationError> {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= limits::KEYS_MAX {
-            return Err(OperationError::QuotaExceeded(format!("there are {} active access keys", limits::KEYS_MAX)));
-        }
-        let key = self.store.create_key().map_err(internal)?;
-        keys.insert(key.id.clone(), key.secret.clone());
-        Ok(key)
+    /// A file of the ledger that is everybody's: checkpoint, public key, hashes of the tree. Neither leaves nor bodies.
+    #[must_use]
+    pub fn public_ledger_file(&self, path: &str) -> Option<Vec<u8>> {
+        let is_public = path == ledger::CHECKPOINT
+            || path == ledger::PUBLIC_KEY
+            || TileName::parse(path).is_some_and(|tile| tile.level.is_some());
+        is_public.then(|| self.oversight.ledger().folder().read(path).ok()).flatten().map(|bytes| bytes.to_vec())
     }
 
-    /// Revokes an active key on disk, then in memory; under one lock, so that two callers cannot revoke the last two.
-    fn revoke_key(&self, access_key_id: &str) -> Result<(), OperationError> {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if !keys.contains_key(access_key_id) {
-            return Err(OperationError::KeyNotFound(access_key_id.to_owned()));
-        }
-        if keys.len() == 1 {
-            let text = "the last active access key cannot be revoked here: make another one first";
-            return Err(OperationError::InvalidParameter(text.to_owned()));
-        }
-        self.store.revoke_key(access_key_id).map_err(internal)?;
-        keys.remove(access_key_id);
-        Ok(())
+    /// Rules and ledger.
+    #[must_use]
+    pub fn oversight(&self) -> &Oversight {
+        &self.oversight
     }
 
     /// Enrolled faces over all collections.
@@ -502,9 +536,10 @@ impl Service {
     }
 }
 
-fn keys(store: &Store) -> Result<Keys, OperationError> {
-    let keys = store.keys().map_err(internal)?;
-    Ok(keys.into_iter().filter(|key| !key.revoked).map(|key| (key.id, key.secret)).collect())
+/// Seconds since 1970.
+fn now_s() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// All collections of the store.
@@ -520,6 +555,10 @@ fn load(store: &Store) -> Result<Shelves, OperationError> {
             shelves.insert(record.id.clone(), Arc::new(Shelf::load(record, store).map_err(internal)?));
         }
     }
+}
+
+fn internal_ledger(error: LedgerError) -> OperationError {
+    OperationError::Internal(error.to_string())
 }
 
 fn internal(error: StoreError) -> OperationError {

@@ -15,6 +15,6 @@ pub struct Output;
 
 /// The last active key stays: a caller who signs could otherwise lock everybody out, himself included.
 pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationError> {
-    service.revoke_key(&input.access_key_id)?;
+    service.keys.revoke(&service.store, &input.access_key_id)?;
     Ok(Output)
 }

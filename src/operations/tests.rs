@@ -1,8 +1,11 @@
 //! The operations over a real store, with made-up eyes: a picture is a list of bytes, one face for each.
 
 use super::types::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::*;
 use crate::gallery::ExternalImageId;
+use crate::policy::Outcome;
 use crate::store::buckets::BucketSource;
 use crate::vision::decode::Window;
 use crate::vision::{
@@ -71,7 +74,8 @@ fn open(dir: &Path) -> Service {
     let store = Store::open(dir).unwrap();
     let buckets = Buckets::open(BucketSource::Folder(dir.join("buckets"))).unwrap();
     let eyes = Box::new(MadeUp(ModelId::new("made-up")));
-    Service::new(eyes, store, buckets, Settings::default()).unwrap()
+    let oversight = Oversight::personal(&dir.join("ledger")).unwrap();
+    Service::new(eyes, store, buckets, Settings::default(), oversight).unwrap()
 }
 
 fn staff() -> CollectionId {
@@ -257,7 +261,8 @@ fn store_and_gallery_agree_after_eight_threads() {
 fn open_with(dir: &Path, model: &str) -> Service {
     let buckets = Buckets::open(BucketSource::Folder(dir.join("buckets"))).unwrap();
     let eyes = Box::new(MadeUp(ModelId::new(model)));
-    Service::new(eyes, Store::open(dir).unwrap(), buckets, Settings::default()).unwrap()
+    let oversight = Oversight::personal(&dir.join("ledger")).unwrap();
+    Service::new(eyes, Store::open(dir).unwrap(), buckets, Settings::default(), oversight).unwrap()
 }
 
 impl House {
@@ -495,9 +500,9 @@ fn a_revoked_key_has_no_secret() {
     store.revoke_key(&revoked.id).unwrap();
     drop(store);
     let service = open(dir.path());
-    assert_eq!(service.secret_of(&good.id).unwrap(), Some(good.secret));
-    assert_eq!(service.secret_of(&revoked.id).unwrap(), None);
-    assert_eq!(service.secret_of("TRMBUNKNOWN").unwrap(), None);
+    assert_eq!(service.keys.secret(&good.id), Some(good.secret));
+    assert_eq!(service.keys.secret(&revoked.id), None);
+    assert_eq!(service.keys.secret("TRMBUNKNOWN"), None);
 }
 
 /// Eyes of another network over the same store.
@@ -505,7 +510,8 @@ fn open_newer(dir: &Path, model: &str) -> Service {
     let store = Store::open(dir).unwrap();
     let buckets = Buckets::open(BucketSource::Folder(dir.join("buckets"))).unwrap();
     let settings = Settings { model_version: "2.0".to_owned(), ..Settings::default() };
-    Service::new(Box::new(MadeUp(ModelId::new(model))), store, buckets, settings).unwrap()
+    let oversight = Oversight::personal(&dir.join("ledger")).unwrap();
+    Service::new(Box::new(MadeUp(ModelId::new(model))), store, buckets, settings, oversight).unwrap()
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::case::{Case, CaseUse};
-use super::question::{Carriers, Question};
+use super::question::{Asker, Carriers, Question};
 use super::set::{CollectionFacts, PolicySet, Tenant};
 use super::vocabulary::{Actor, Effect, Operation, Place, Profile, Purpose, Role, Source};
 
@@ -56,6 +56,7 @@ pub(super) fn gather(set: &PolicySet, question: &Question<'_>) -> (Facts, Findin
     check_owner(owner, declared, question.asker.role, operation, &mut findings);
     let purposes = purposes(set.profile, operation, question, declared, &mut findings);
     check_role(question.asker.role, operation, &purposes, &mut findings);
+    check_office(set.profile, question, operation, &mut findings);
     findings.evaluation_only = declared
         .and_then(|declared| declared.purposes.as_ref())
         .is_some_and(|purposes| purposes.iter().eq([&Purpose::ResearchEvaluation]));
@@ -316,6 +317,23 @@ fn check_role(role: Role, operation: Operation, purposes: &BTreeSet<Purpose>, fi
             }
         }
         Role::Admin | Role::User | Role::Auditor | Role::Reviewer => {}
+    }
+}
+
+/// Keys and the record are an administrator's and an auditor's. A household's key may do all; one that was bound to
+/// something may not make itself another.
+fn check_office(profile: Profile, question: &Question<'_>, operation: Operation, findings: &mut Findings) {
+    let Asker { tenant, key, role } = question.asker;
+    let carried = question.carriers.key;
+    let is_bound = tenant.is_some() || carried.purpose.is_some() || carried.case.is_some();
+    if key.is_none() || role == Role::Admin || (profile == Profile::Personal && !is_bound) {
+        return;
+    }
+    if operation.manages_keys() && !(role == Role::Auditor && operation.effect() == Effect::Read) {
+        findings.deny("role-admin-needed", "access keys are an administrator's");
+    }
+    if operation.reads_the_record() && role != Role::Auditor {
+        findings.deny("role-auditor-needed", "the record is read by auditors and administrators");
     }
 }
 

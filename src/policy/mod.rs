@@ -46,21 +46,6 @@ pub enum Principal {
     },
 }
 
-/// What is asked: the operation's wire name and the collection it touches.
-#[derive(Debug, Clone, Copy)]
-pub struct Action<'a> {
-    /// For example `SearchFaces`.
-    pub operation: &'static str,
-    /// `None` for operations without a collection.
-    pub collection: Option<&'a str>,
-}
-
-/// Decides under the `personal` profile: any authenticated principal may do anything.
-#[must_use]
-pub fn decide(_principal: &Principal, _action: &Action<'_>) -> Decision {
-    Decision::Allow
-}
-
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {

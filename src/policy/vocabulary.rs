@@ -306,6 +306,22 @@ words! {
     ImportEmbeddings = "ImportEmbeddings",
     /// Of the person at this machine: re-embeds a collection.
     MigrateCollection = "MigrateCollection",
+    /// Of STS: a session, which can only narrow what its key may do.
+    AssumeRole = "AssumeRole",
+    /// Of Trombi's own: keys.
+    ListAccessKeys = "ListAccessKeys",
+    /// Of Trombi's own: keys.
+    CreateAccessKey = "CreateAccessKey",
+    /// Of Trombi's own: keys.
+    RevokeAccessKey = "RevokeAccessKey",
+    /// Of Trombi's own: what similarities stand for.
+    GetExpectations = "GetExpectations",
+    /// Of Trombi's own: the record.
+    GetLedger = "GetLedger",
+    /// Of Trombi's own: the record.
+    ListEntries = "ListEntries",
+    /// Of Trombi's own: the record.
+    GetUsage = "GetUsage",
     /// Of the API, not served yet.
     StartFaceSearch = "StartFaceSearch",
     /// Of the API, not served yet.
@@ -344,6 +360,12 @@ impl Operation {
             | Self::ListFaces
             | Self::ListUsers
             | Self::ListTagsForResource
+            | Self::AssumeRole
+            | Self::ListAccessKeys
+            | Self::GetExpectations
+            | Self::GetLedger
+            | Self::ListEntries
+            | Self::GetUsage
             | Self::ListStreamProcessors => Effect::Read,
             Self::CreateCollection
             | Self::DeleteCollection
@@ -353,6 +375,8 @@ impl Operation {
             | Self::DisassociateFaces
             | Self::TagResource
             | Self::UntagResource
+            | Self::CreateAccessKey
+            | Self::RevokeAccessKey
             | Self::StopStreamProcessor
             | Self::DeleteStreamProcessor => Effect::Change,
             Self::DetectFaces | Self::StartFaceDetection | Self::GetFaceDetection => Effect::Detect,
@@ -366,6 +390,18 @@ impl Operation {
             | Self::GetFaceSearch => Effect::Search,
             Self::CreateStreamProcessor | Self::StartStreamProcessor | Self::Unknown => Effect::Live,
         }
+    }
+
+    /// Whether it is about who may sign.
+    #[must_use]
+    pub const fn manages_keys(self) -> bool {
+        matches!(self, Self::ListAccessKeys | Self::CreateAccessKey | Self::RevokeAccessKey)
+    }
+
+    /// Whether it reads what others have asked.
+    #[must_use]
+    pub const fn reads_the_record(self) -> bool {
+        matches!(self, Self::GetLedger | Self::ListEntries | Self::GetUsage)
     }
 
     /// Whether faces are looked at, so that a purpose is owed.

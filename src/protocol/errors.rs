@@ -175,6 +175,7 @@ impl From<SignatureError> for Fault {
         let code = match error {
             E::Missing => "MissingAuthenticationTokenException",
             E::Incomplete(_) | E::Presigned => "IncompleteSignatureException",
+            E::SessionExpired => "ExpiredTokenException",
             E::UnknownKey | E::SessionToken => "UnrecognizedClientException",
             E::Scope(_)
             | E::NotSigned(_)

@@ -4,6 +4,7 @@
 //! request are told at once. Unknown members are ignored, `null` is absent.
 
 mod members;
+mod record;
 mod request;
 mod response;
 mod value;
@@ -18,7 +19,8 @@ pub const TARGET_PREFIX: &str = "RekognitionService.";
 pub const OWN_TARGET_PREFIX: &str = "Trombi.";
 
 /// Those operations; their names are none of Rekognition's.
-pub const OWN: [&str; 4] = ["CreateAccessKey", "GetExpectations", "ListAccessKeys", "RevokeAccessKey"];
+pub const OWN: [&str; 7] =
+    ["CreateAccessKey", "GetExpectations", "GetLedger", "GetUsage", "ListAccessKeys", "ListEntries", "RevokeAccessKey"];
 
 /// The operations that are served, by their wire names.
 pub const SERVED: [&str; 21] = [

@@ -7,24 +7,25 @@ pub mod errors;
 pub mod json;
 pub mod server;
 pub mod sigv4;
+pub mod sts;
 pub mod witness;
 
-use crate::operations::{OperationError, Request, Response, Service};
-use crate::policy::{Meter, Principal};
+use crate::operations::{Answered, Caller, OperationError, Request, Response, Service, Signer};
+use crate::policy::Meter;
 
 /// What the server asks of the program. Calls may block; the server makes them from threads that may.
 pub trait Api: Send + Sync + 'static {
     /// Decides, does, records.
-    ///
-    /// # Errors
-    /// Every [`OperationError`].
-    fn execute(&self, principal: &Principal, request: Request) -> Result<Response, OperationError>;
+    fn answer(&self, caller: &Caller, request: Request) -> Answered<Response>;
 
-    /// Secret of an access key that is known and not revoked.
+    /// What signs for an access key that is known and not revoked, or for a session that one opened.
     ///
     /// # Errors
-    /// `Internal` when the store cannot be read.
-    fn secret_of(&self, access_key_id: &str) -> Result<Option<String>, OperationError>;
+    /// `Internal`.
+    fn signer_of(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Signer, OperationError>;
+
+    /// A file of the ledger that is everybody's.
+    fn ledger_file(&self, path: &str) -> Option<Vec<u8>>;
 
     /// Counts by operation and outcome.
     fn meter(&self) -> &Meter;
@@ -34,12 +35,16 @@ pub trait Api: Send + Sync + 'static {
 }
 
 impl Api for Service {
-    fn execute(&self, principal: &Principal, request: Request) -> Result<Response, OperationError> {
-        Self::execute(self, principal, request)
+    fn answer(&self, caller: &Caller, request: Request) -> Answered<Response> {
+        Self::answer(self, caller, request)
     }
 
-    fn secret_of(&self, access_key_id: &str) -> Result<Option<String>, OperationError> {
-        Self::secret_of(self, access_key_id)
+    fn signer_of(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Signer, OperationError> {
+        Self::signer_of(self, access_key_id, session_token)
+    }
+
+    fn ledger_file(&self, path: &str) -> Option<Vec<u8>> {
+        self.public_ledger_file(path)
     }
 
     fn meter(&self) -> &Meter {

@@ -4,6 +4,7 @@
 //! answers are each bounded in number, bytes and time ([`Limits`]).
 
 mod body;
+mod declared;
 mod exchange;
 mod loopback;
 mod metrics;

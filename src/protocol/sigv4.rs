@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const SERVICE: &str = "rekognition";
 const TERMINATOR: &str = "aws4_request";
 /// How far the client's clock may be off, either way, seconds.
 pub const WINDOW_S: i64 = 15 * 60;
@@ -33,11 +32,14 @@ pub enum SignatureError {
     /// The access key is not ours.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
-    /// A session token was sent; keys of this program have none.
+    /// The session token is not one of ours, or not this key's.
     #[error(
-        "The security token included in the request is invalid. This service issues no session tokens: unset AWS_SESSION_TOKEN."
+        "The security token included in the request is invalid. Session tokens are those of this service's own AssumeRole; unset AWS_SESSION_TOKEN to sign with an access key alone."
     )]
     SessionToken,
+    /// The session has ended.
+    #[error("The security token included in the request is expired")]
+    SessionExpired,
     /// Signed for another day, region or service.
     #[error("{0}")]
     Scope(String),
@@ -74,6 +76,24 @@ pub enum SignatureError {
     Mismatch,
 }
 
+/// What a request is signed for: the service's name in the credential scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeService {
+    /// The API.
+    Rekognition,
+    /// Sessions (`AssumeRole`).
+    Sts,
+}
+
+impl ScopeService {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rekognition => "rekognition",
+            Self::Sts => "sts",
+        }
+    }
+}
+
 /// A request without its body, as received.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
@@ -106,6 +126,8 @@ impl<'a> Head<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     access_key_id: String,
+    session_token: Option<String>,
+    service: ScopeService,
     date: String,
     region: String,
     signed_at: String,
@@ -117,11 +139,16 @@ pub struct Claim {
 
 impl Claim {
     /// Reads the claim and judges what needs neither the secret nor the body. `now_s` is seconds since 1970;
-    /// `region` is the only region accepted, or `None` for any.
+    /// `region` is the only region accepted, or `None` for any; `service` the only service.
     ///
     /// # Errors
     /// All but `UnknownKey`, `Mismatch` and a wrong payload hash.
-    pub fn read(head: &Head<'_>, now_s: i64, region: Option<&str>) -> Result<Self, SignatureError> {
+    pub fn read(
+        head: &Head<'_>,
+        service: ScopeService,
+        now_s: i64,
+        region: Option<&str>,
+    ) -> Result<Self, SignatureError> {
         let header = head.single("authorization")?;
         if header.is_none() {
             let presigned = query_pairs(head.query).any(|(name, _)| name.eq_ignore_ascii_case("x-amz-signature"));
@@ -129,14 +156,13 @@ impl Claim {
         }
         let parts = Authorization::parse(header.unwrap_or_default())?;
         let signed_at = signing_time(head)?;
-        parts.check_scope(signed_at, region)?;
+        parts.check_scope(service, signed_at, region)?;
         check_signed_headers(head, &parts.signed_headers)?;
         check_clock(signed_at, now_s)?;
-        if head.values("x-amz-security-token").next().is_some() {
-            return Err(SignatureError::SessionToken);
-        }
         Ok(Self {
             access_key_id: parts.access_key_id.to_owned(),
+            session_token: head.single("x-amz-security-token")?.map(str::to_owned),
+            service,
             date: parts.date.to_owned(),
             region: parts.region.to_owned(),
             signed_at: signed_at.to_owned(),
@@ -152,6 +178,12 @@ impl Claim {
         &self.access_key_id
     }
 
+    /// The session that is said to be meant; its header is signed.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&str> {
+        self.session_token.as_deref()
+    }
+
     /// Checks the signature over head and `body` with the key's secret.
     ///
     /// # Errors
@@ -163,7 +195,7 @@ impl Claim {
             return Err(SignatureError::Payload(text.to_owned()));
         }
         let given = self.signature.ok_or(SignatureError::Mismatch)?;
-        let key = keys.get(&self.access_key_id, secret, &self.date, &self.region);
+        let key = keys.get(&self.access_key_id, secret, &self.date, &self.region, self.service.name());
         let fits = self.canonical.iter().any(|canonical| {
             let expected = hmac(&key, self.string_to_sign(canonical, &body_hash).as_bytes());
             bool::from(expected.ct_eq(&given))
@@ -174,7 +206,8 @@ impl Claim {
     fn string_to_sign(&self, canonical: &[u8], body_hash: &str) -> String {
         let hash = hex(&Sha256::new().chain_update(canonical).chain_update(body_hash).finalize());
         let Self { signed_at, date, region, .. } = self;
-        format!("{ALGORITHM}\n{signed_at}\n{date}/{region}/{SERVICE}/{TERMINATOR}\n{hash}")
+        let service = self.service.name();
+        format!("{ALGORITHM}\n{signed_at}\n{date}/{region}/{service}/{TERMINATOR}\n{hash}")
     }
 }
 
@@ -185,10 +218,10 @@ pub struct SigningKeys {
 }
 
 impl SigningKeys {
-    fn get(&self, access_key_id: &str, secret: &str, date: &str, region: &str) -> [u8; 32] {
+    fn get(&self, access_key_id: &str, secret: &str, date: &str, region: &str, service: &str) -> [u8; 32] {
         // The secret is part of the name, hashed: a changed secret never meets an old key.
         let mut name = Sha256::new();
-        for part in [access_key_id, secret, date, region] {
+        for part in [access_key_id, secret, date, region, service] {
             name.update(part.len().to_le_bytes());
             name.update(part);
         }
@@ -197,7 +230,7 @@ impl SigningKeys {
         if let Some(key) = keys.get(&name) {
             return *key;
         }
-        let key = signing_key(secret, date, region, SERVICE);
+        let key = signing_key(secret, date, region, service);
         if keys.len() >= KEYS_MAX {
             keys.clear();
         }
@@ -272,13 +305,14 @@ impl<'a> Authorization<'a> {
         }
     }
 
-    fn check_scope(&self, signed_at: &str, region: Option<&str>) -> Result<(), SignatureError> {
+    fn check_scope(&self, service: ScopeService, signed_at: &str, region: Option<&str>) -> Result<(), SignatureError> {
         if self.terminator != TERMINATOR {
             let text = format!("Credential should be scoped with a valid terminator: '{TERMINATOR}'.");
             return Err(SignatureError::Scope(text));
         }
-        if self.service != SERVICE {
-            return Err(SignatureError::Scope(format!("Credential should be scoped to correct service: '{SERVICE}'.")));
+        let service = service.name();
+        if self.service != service {
+            return Err(SignatureError::Scope(format!("Credential should be scoped to correct service: '{service}'.")));
         }
         if let Some(region) = region.filter(|region| *region != self.region) {
             return Err(SignatureError::Scope(format!("Credential should be scoped to a valid region: '{region}'.")));
@@ -317,8 +351,8 @@ fn check_clock(signed_at: &str, now_s: i64) -> Result<(), SignatureError> {
     Ok(())
 }
 
-/// `host` and every `x-amz-` header must be signed, else somebody between could change them. Two SDKs leave
-/// `x-amz-user-agent` out; nothing depends on it.
+/// `host`, every `x-amz-` header and every one of ours must be signed, else somebody between could change them. Two
+/// SDKs leave `x-amz-user-agent` out; nothing depends on it.
 fn check_signed_headers(head: &Head<'_>, signed: &[&str]) -> Result<(), SignatureError> {
     let ordered = signed.windows(2).all(|pair| pair[0] < pair[1]);
     if !ordered || signed.iter().any(|name| name.is_empty() || name.bytes().any(|b| b.is_ascii_uppercase())) {
@@ -328,7 +362,7 @@ fn check_signed_headers(head: &Head<'_>, signed: &[&str]) -> Result<(), Signatur
         let text = "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.";
         return Err(SignatureError::NotSigned(text.to_owned()));
     }
-    let must = |name: &str| name.starts_with("x-amz-") && name != "x-amz-user-agent";
+    let must = |name: &str| (name.starts_with("x-amz-") || name.starts_with("x-trombi-")) && name != "x-amz-user-agent";
     let unsigned = head.headers.iter().find(|(name, _)| must(name) && !signed.contains(name));
     if let Some((name, _)) = unsigned {
         let text = format!("There were headers present in the request which were not signed: {name}");
@@ -508,7 +542,7 @@ fn seconds_from_iso_basic(text: &str) -> Option<i64> {
 }
 
 /// `YYYYMMDDTHHMMSSZ` of seconds since 1970.
-fn iso_basic_from_seconds(seconds: i64) -> String {
+pub(super) fn iso_basic_from_seconds(seconds: i64) -> String {
     let (year, month, day) = date_from_days(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400);
     let (hour, minute) = (second / 3_600, second / 60 % 60);

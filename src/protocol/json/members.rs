@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 
+use super::record;
 use super::value::Value;
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, UserId};
+use crate::ledger::Outcome;
 use crate::operations::types::{ImageSource, QualityFilter, Tags};
 use crate::protocol::errors::Fault;
 
@@ -18,6 +20,9 @@ const COLLECTION_ID: &str = r"[a-zA-Z0-9_.\-]+";
 const USER_ID: &str = r"[a-zA-Z0-9_.\-:]+";
 const FACE_ID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 const ACCESS_KEY_ID: &str = "[a-zA-Z0-9_]+";
+const WORD: &str = "[a-zA-Z0-9_.\\-:/ ]+";
+const OUTCOME: &str = "done|denied|refused|failed";
+const DATE: &str = "YYYY-MM-DD";
 const TOKEN: &str = "^[a-zA-Z0-9-_]+$";
 const BUCKET: &str = r"[0-9A-Za-z\.\-_]*";
 const TAG_KEY: &str = r"^(?!aws:)[\p{L}\p{Z}\p{N}_.:/=+\-@]*$";
@@ -103,6 +108,32 @@ impl<'v, 'a> Members<'v, 'a> {
     pub(super) fn access_key_id(&self) -> Result<Option<String>, Fault> {
         let limits = Limits { min: 16, max: 128, pattern: ACCESS_KEY_ID, fits: |text| only(text, b"_") };
         Ok(self.required("AccessKeyId", self.string("AccessKeyId", &limits)?).map(str::to_owned))
+    }
+
+    /// A word of the rules: a tenant, a purpose, a case, a role.
+    pub(super) fn word(&self, name: &str) -> Result<Option<String>, Fault> {
+        let limits = Limits { min: 1, max: 256, pattern: WORD, fits: |text| only(text, b"_.-:/ ") };
+        Ok(self.string(name, &limits)?.map(str::to_owned))
+    }
+
+    /// An operation's name.
+    pub(super) fn operation(&self) -> Result<Option<String>, Fault> {
+        let limits = Limits { min: 1, max: 64, pattern: ACCESS_KEY_ID, fits: |text| only(text, b"_") };
+        Ok(self.string("Operation", &limits)?.map(str::to_owned))
+    }
+
+    /// How an entry ended.
+    pub(super) fn outcome(&self) -> Result<Option<Outcome>, Fault> {
+        let fits = |text: &str| record::outcome(text).is_some();
+        let limits = Limits { min: 0, max: usize::MAX, pattern: OUTCOME, fits };
+        Ok(self.string("Outcome", &limits)?.and_then(record::outcome))
+    }
+
+    /// A day, as days since 1970.
+    pub(super) fn date(&self, name: &str) -> Result<Option<u32>, Fault> {
+        let fits = |text: &str| record::day_of_date(text).is_some();
+        let limits = Limits { min: 0, max: usize::MAX, pattern: DATE, fits };
+        Ok(self.string(name, &limits)?.and_then(record::day_of_date))
     }
 
     pub(super) fn user_id(&self) -> Result<Option<UserId>, Fault> {

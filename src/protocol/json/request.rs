@@ -1,10 +1,10 @@
 //! Bodies to requests: one small function per operation.
 
-use super::SERVED;
 use super::members::{Members, present};
 use super::value::Value;
+use super::{SERVED, record};
 use crate::operations::types::QualityFilter;
-use crate::operations::{self, Request};
+use crate::operations::{self, KeyBinding, Request};
 use crate::protocol::errors::Fault;
 
 const FACES_MAX: u32 = 4096;
@@ -61,6 +61,9 @@ fn parser_of(operation: &str) -> Option<Parser> {
         "SearchUsersByImage" => search_users_by_image,
         "TagResource" => tag_resource,
         "UntagResource" => untag_resource,
+        "GetLedger" => record::get_ledger,
+        "GetUsage" => record::get_usage,
+        "ListEntries" => record::list_entries,
         "CreateAccessKey" => create_access_key,
         "GetExpectations" => get_expectations,
         "ListAccessKeys" => list_access_keys,
@@ -259,8 +262,14 @@ fn list_access_keys(m: &Members<'_, '_>) -> Result<Request, Fault> {
 }
 
 fn create_access_key(m: &Members<'_, '_>) -> Result<Request, Fault> {
+    let binding = KeyBinding {
+        tenant: m.word("Tenant")?,
+        purpose: m.word("Purpose")?,
+        case: m.word("Case")?,
+        role: m.word("Role")?,
+    };
     m.finish()?;
-    Ok(Request::CreateAccessKey(operations::create_access_key::Input))
+    Ok(Request::CreateAccessKey(operations::create_access_key::Input { binding }))
 }
 
 fn revoke_access_key(m: &Members<'_, '_>) -> Result<Request, Fault> {

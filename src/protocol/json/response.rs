@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Answer;
+use super::{Answer, record};
 use crate::gallery::FaceId;
 use crate::gallery::expectation::{Expectation, Fpir, Unknown};
 use crate::gallery::similarity::{Anchor, RateSource};
@@ -104,6 +104,11 @@ fn body_of(response: &Response) -> Vec<u8> {
         R::CreateAccessKey(out) => bytes(&CreateAccessKey { access_key: new_access_key(out) }),
         R::RevokeAccessKey(_) => b"{}".to_vec(),
         R::GetExpectations(out) => bytes(&expectations(out)),
+        R::GetLedger(out) => bytes(&record::ledger(out)),
+        R::GetUsage(out) => bytes(&record::usage(out)),
+        R::ListEntries(out) => bytes(&record::entries(out)),
+        // Of another protocol: `sts`.
+        R::AssumeRole(_) => Vec::new(),
         R::CreateUser(_) | R::DeleteUser(_) | R::TagResource(_) | R::UntagResource(_) => b"{}".to_vec(),
     }
 }

@@ -91,7 +91,18 @@ fn honest_bodies() -> Vec<(&'static str, serde_json::Value, serde_json::Value)> 
         ("UntagResource", json!({"ResourceArn": arn, "TagKeys": []}), json!({"ResourceArn": arn, "TagKeys": ["k"]})),
         ("ListTagsForResource", json!({"ResourceArn": arn}), json!({"ResourceArn": arn})),
         ("ListAccessKeys", json!({}), json!({})),
-        ("CreateAccessKey", json!({}), json!({})),
+        (
+            "CreateAccessKey",
+            json!({}),
+            json!({"Tenant": "t", "Purpose": "media-archive", "Case": "C-1/2", "Role": "auditor"}),
+        ),
+        ("GetLedger", json!({}), json!({})),
+        (
+            "ListEntries",
+            json!({}),
+            json!({"MaxResults": 100, "NextToken": "x", "Operation": "SearchFaces", "Outcome": "denied"}),
+        ),
+        ("GetUsage", json!({}), json!({"From": "2026-01-01", "Until": "2026-12-31"})),
         (
             "RevokeAccessKey",
             json!({"AccessKeyId": "TRMB234567ABCDEFGHIJ"}),

@@ -15,13 +15,15 @@ use uuid::Uuid;
 
 use super::body::{self, Body, Budget};
 use super::metrics::Metrics;
-use super::{Auth, Limits, loopback};
+use super::{Auth, Limits, declared, loopback};
 use crate::console::{self, Page};
+use crate::operations::{Answered, Caller, Declared, Response as Output, Signer};
 use crate::policy::Principal;
 use crate::protocol::Api;
 use crate::protocol::errors::Fault;
 use crate::protocol::json::{self, Answer, is_served, operation_of_target};
-use crate::protocol::sigv4::{Claim, Head, SignatureError, SigningKeys};
+use crate::protocol::sigv4::{Claim, Head, ScopeService, SignatureError, SigningKeys};
+use crate::protocol::sts;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -42,6 +44,16 @@ const BROWSER_HEADERS: [(&str, &str); 7] = [
 ];
 /// The operation in counts and logs, where the request names none of ours.
 const NO_OPERATION: &str = "unknown";
+/// The operation of a request to STS: a form, which names it in its body.
+const FORM_OPERATION: &str = "AssumeRole";
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const XML: HeaderValue = HeaderValue::from_static("text/xml");
+/// The entry of a request in the ledger, `ORIGIN/INDEX`.
+const LEDGER: &str = "x-trombi-ledger";
+/// The ledger's signature on that entry.
+const RECEIPT: &str = "x-trombi-receipt";
+/// The threshold that was applied in place of the one asked for.
+const THRESHOLD: &str = "x-trombi-threshold";
 
 type Reply = Response<Full<Bytes>>;
 
@@ -64,16 +76,58 @@ pub(super) struct Desk {
 struct Job {
     id: String,
     operation: &'static str,
-    signer: Option<Signer>,
+    wire: Wire,
+    claim: Option<Signed>,
+    declared: Declared,
+    strict: bool,
     body: Body,
     _place: OwnedSemaphorePermit,
     _seat: OwnedSemaphorePermit,
 }
 
-/// Who is said to have signed, and the secret to check it with.
-struct Signer {
+/// Who is said to have signed, and what to check it with.
+struct Signed {
     claim: Claim,
     secret: String,
+    principal: Principal,
+    session: Declared,
+}
+
+/// How requests and answers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    /// AWS JSON 1.1.
+    Json,
+    /// The Query protocol of STS: a form and XML.
+    Form,
+}
+
+impl Wire {
+    /// A form without a target is for STS.
+    fn of(parts: &Parts) -> Self {
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_form = kind.starts_with("application/x-www-form-urlencoded") && !parts.headers.contains_key(TARGET);
+        if is_form { Self::Form } else { Self::Json }
+    }
+
+    fn service(self) -> ScopeService {
+        match self {
+            Self::Json => ScopeService::Rekognition,
+            Self::Form => ScopeService::Sts,
+        }
+    }
+}
+
+/// What came of a request, with the headers that stand beside it either way.
+struct Outcome {
+    answer: Result<Answer, Fault>,
+    beside: Vec<(&'static str, String)>,
+}
+
+impl From<Fault> for Outcome {
+    fn from(fault: Fault) -> Self {
+        Self { answer: Err(fault), beside: Vec::new() }
+    }
 }
 
 impl Desk {
@@ -99,7 +153,7 @@ impl Desk {
         if self.auth == Auth::Off && !loopback::is_addressed(&parts) {
             body::drain(incoming, &self.limits);
             let text = "a server without signatures answers to the names localhost, 127.0.0.1 and [::1] only";
-            return Ok(refusal(&Fault::framework("AccessDeniedException", text), &id));
+            return Ok(refusal(&Fault::framework("AccessDeniedException", text), Wire::Json, &id));
         }
         Ok(match (&parts.method, parts.uri.path()) {
             (&Method::POST, _) => self.operate(&parts, incoming, id).await,
@@ -107,7 +161,10 @@ impl Desk {
             (&Method::GET | &Method::HEAD, "/metrics") => plain(OPENMETRICS, self.scrape().await, &id),
             (&Method::GET | &Method::HEAD, path) => {
                 body::drain(incoming, &self.limits);
-                self.read(path, &parts, &id)
+                match path.strip_prefix("/ledger/") {
+                    Some(path) => self.ledger_file(path.to_owned(), &id).await,
+                    None => self.read(path, &parts, &id),
+                }
             }
             _ => {
                 body::drain(incoming, &self.limits);
@@ -126,6 +183,15 @@ impl Desk {
         console::page(path).map_or_else(|| nothing_here(id), |page| for_browsers(page_reply(&page, parts, id)))
     }
 
+    /// The ledger's public files, as witnesses and verifiers read them: C2SP tlog-tiles.
+    async fn ledger_file(self: &Arc<Self>, path: String, id: &str) -> Reply {
+        let desk = Arc::clone(self);
+        let is_text = !path.starts_with("tile/");
+        let bytes = spawn_blocking(move || desk.api.ledger_file(&path)).await.unwrap_or_default();
+        let kind = if is_text { TEXT } else { BYTES };
+        bytes.map_or_else(|| nothing_here(id), |bytes| reply(StatusCode::OK, kind, bytes, id))
+    }
+
     async fn scrape(self: &Arc<Self>) -> String {
         let desk = Arc::clone(self);
         spawn_blocking(move || desk.metrics.text(&*desk.api)).await.unwrap_or_default()
@@ -134,49 +200,55 @@ impl Desk {
     async fn operate(self: Arc<Self>, parts: &Parts, incoming: Incoming, id: String) -> Reply {
         let started = Instant::now();
         let _in_flight = self.metrics.begin();
-        let operation = operation_named(parts);
-        let outcome = self.outcome(parts, operation, incoming, &id).await;
+        let wire = Wire::of(parts);
+        let operation = match wire {
+            Wire::Json => operation_named(parts),
+            Wire::Form => Some(FORM_OPERATION),
+        };
+        let Outcome { answer, beside } = self.outcome(parts, operation, wire, incoming, &id).await;
         let operation = operation.unwrap_or(NO_OPERATION);
-        let code = outcome.as_ref().map_or_else(|fault| fault.code, |_| "ok");
+        let code = answer.as_ref().map_or_else(|fault| fault.code, |_| "ok");
         self.metrics.end(operation, code, started.elapsed());
-        match outcome {
-            Ok(answer) => success(answer, &id),
+        let mut reply = match answer {
+            Ok(answer) => success(answer, wire, &id),
             Err(fault) => {
                 tracing::info!(request.id = id, operation, code, message = fault.message, "request refused");
-                refusal(&fault, &id)
+                refusal(&fault, wire, &id)
             }
-        }
+        };
+        add(&mut reply, beside);
+        reply
     }
 
     async fn outcome(
         self: &Arc<Self>,
         parts: &Parts,
         operation: Option<&'static str>,
+        wire: Wire,
         mut incoming: Incoming,
         id: &str,
-    ) -> Result<Answer, Fault> {
-        let received = match self.admit(parts, operation).await {
-            Ok((operation, signer)) => {
-                body::read(&mut incoming, &self.budget, &self.limits).await.map(|body| (operation, signer, body))
-            }
+    ) -> Outcome {
+        let received = match self.admit(parts, operation, wire).await {
+            Ok(admitted) => body::read(&mut incoming, &self.budget, &self.limits).await.map(|body| (admitted, body)),
             Err(fault) => Err(fault),
         };
-        let (operation, signer, body) = match received {
+        let (Admitted { operation, claim, declared, strict }, body) = match received {
             Ok(received) => received,
             Err(fault) => {
                 // A client that asks first whether to send the body learns it from the answer.
                 if !parts.headers.contains_key(header::EXPECT) && fault.status != 408 {
                     body::drain(incoming, &self.limits);
                 }
-                return Err(fault);
+                return fault.into();
             }
         };
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Fault::overloaded())?;
-        let seat = Arc::clone(&self.seats).acquire_owned().await.map_err(|_| Fault::overloaded())?;
-        let job = Job { id: id.to_owned(), operation, signer, body, _place: place, _seat: seat };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Fault::overloaded().into() };
+        let Ok(seat) = Arc::clone(&self.seats).acquire_owned().await else { return Fault::overloaded().into() };
+        let id = id.to_owned();
+        let job = Job { id, operation, wire, claim, declared, strict, body, _place: place, _seat: seat };
         let desk = Arc::clone(self);
         // A panic has been printed by the panic hook, with its place.
-        spawn_blocking(move || desk.perform(job)).await.unwrap_or_else(|_| Err(Fault::internal()))
+        spawn_blocking(move || desk.perform(job)).await.unwrap_or_else(|_| Fault::internal().into())
     }
 
     /// Judges a request by its head alone, so that a stranger's body takes no memory.
@@ -184,66 +256,109 @@ impl Desk {
         self: &Arc<Self>,
         parts: &Parts,
         operation: Option<&'static str>,
-    ) -> Result<(&'static str, Option<Signer>), Fault> {
+        wire: Wire,
+    ) -> Result<Admitted, Fault> {
         let claim = match self.auth {
-            Auth::SigV4 => Some(claim(parts)?),
+            Auth::SigV4 => Some(claim(parts, wire)?),
             Auth::Off => None,
         };
         let operation = operation.ok_or_else(|| {
             Fault::unknown_operation("the header X-Amz-Target must name an operation as RekognitionService.OPERATION")
         })?;
-        if !is_served(operation) {
+        if wire == Wire::Json && !is_served(operation) {
             // Never served, so the answer does not depend on the body.
             return Err(json::parse_request(operation, b"").err().unwrap_or_else(Fault::internal));
         }
-        Ok((
-            operation,
-            match claim {
-                Some(claim) => Some(self.signer(claim).await?),
-                None => None,
-            },
-        ))
+        let (declared, strict) = declared::read(parts)?;
+        let claim = match claim {
+            Some(claim) => Some(self.signed(claim).await?),
+            None => None,
+        };
+        Ok(Admitted { operation, claim, declared, strict })
     }
 
-    async fn signer(self: &Arc<Self>, claim: Claim) -> Result<Signer, Fault> {
+    async fn signed(self: &Arc<Self>, claim: Claim) -> Result<Signed, Fault> {
         let desk = Arc::clone(self);
-        let looked_up = spawn_blocking(move || {
-            let secret = desk.api.secret_of(claim.access_key_id())?;
-            Ok::<_, crate::operations::OperationError>(secret.map(|secret| Signer { claim, secret }))
-        });
-        let signer = looked_up.await.map_err(|_| Fault::internal())?.map_err(|error| {
+        spawn_blocking(move || desk.look_up(claim)).await.unwrap_or_else(|_| Err(Fault::internal()))
+    }
+
+    fn look_up(&self, claim: Claim) -> Result<Signed, Fault> {
+        let signer = self.api.signer_of(claim.access_key_id(), claim.session_token()).map_err(|error| {
             tracing::error!(%error, "access keys cannot be read");
             Fault::from(error)
         })?;
-        signer.ok_or_else(|| Fault::from(SignatureError::UnknownKey))
+        match signer {
+            Signer::Known { secret, principal, session } => Ok(Signed { claim, secret, principal, session }),
+            Signer::Unknown => Err(SignatureError::UnknownKey.into()),
+            Signer::UnknownSession => Err(SignatureError::SessionToken.into()),
+            Signer::Expired => Err(SignatureError::SessionExpired.into()),
+        }
     }
 
-    /// Signature, JSON, operation, JSON: everything that may block or takes the processor.
-    fn perform(&self, job: Job) -> Result<Answer, Fault> {
-        let Job { id, operation, signer, body, _place, _seat } = job;
-        let principal = match signer {
-            None => Principal::Local,
-            Some(Signer { claim, secret }) => {
-                claim.verify(&secret, &body.bytes, &self.keys)?;
-                // A body takes its time: the key may have been revoked since its head was read.
-                if self.api.secret_of(claim.access_key_id())?.as_deref() != Some(secret.as_str()) {
-                    return Err(SignatureError::UnknownKey.into());
-                }
-                Principal::Key { access_key_id: claim.access_key_id().to_owned() }
-            }
+    /// Signature, form or JSON, operation, and back: everything that may block or takes the processor.
+    fn perform(&self, job: Job) -> Outcome {
+        let Job { id, operation, wire, claim, declared, strict, body, _place, _seat } = job;
+        let read = || -> Result<_, Fault> {
+            let (principal, session) = match claim {
+                None => (Principal::Local, Declared::default()),
+                Some(signed) => self.verified(signed, &body)?,
+            };
+            let request = match wire {
+                Wire::Json => json::parse_request(operation, &body.bytes)?,
+                Wire::Form => sts::parse_request(&body.bytes)?,
+            };
+            Ok((Caller { principal, session, header: declared, strict, request_id: id.clone() }, request))
         };
-        let request = json::parse_request(operation, &body.bytes)?;
+        let (caller, request) = match read() {
+            Ok(read) => read,
+            Err(fault) => return Outcome::from(fault),
+        };
         // What is needed of it is decoded; others may have its bytes of the budget.
         drop(body);
-        match self.api.execute(&principal, request) {
+        let answered = self.api.answer(&caller, request);
+        let beside = beside(&answered);
+        let answer = match answered.result {
+            Ok(response) if wire == Wire::Form => {
+                Ok(Answer { body: sts::write_response(&response, &id), headers: Vec::new() })
+            }
             Ok(response) => Ok(json::write_response(&response)),
             Err(error) => {
                 // The log may say more than the client is told.
                 tracing::debug!(request.id = id, operation, %error, "operation refused");
                 Err(error.into())
             }
-        }
+        };
+        Outcome { answer, beside }
     }
+
+    fn verified(&self, signed: Signed, body: &Body) -> Result<(Principal, Declared), Fault> {
+        let Signed { claim, secret, principal, session } = signed;
+        claim.verify(&secret, &body.bytes, &self.keys)?;
+        // A body takes its time: the key may have been revoked since its head was read.
+        self.look_up(claim)?;
+        Ok((principal, session))
+    }
+}
+
+/// What is known of a request before its body is read.
+struct Admitted {
+    operation: &'static str,
+    claim: Option<Signed>,
+    declared: Declared,
+    strict: bool,
+}
+
+/// The headers that say where a request is recorded, and what a rule made of it.
+fn beside(answered: &Answered<Output>) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    if let Some(receipt) = &answered.receipt {
+        headers.push((LEDGER, receipt.place.ledger_header()));
+        headers.push((RECEIPT, receipt.to_string()));
+    }
+    if let Some(floor) = answered.floor {
+        headers.push((THRESHOLD, format!("{}.{:02};floor", floor / 100, floor % 100)));
+    }
+    headers
 }
 
 fn operation_named(parts: &Parts) -> Option<&'static str> {
@@ -252,7 +367,7 @@ fn operation_named(parts: &Parts) -> Option<&'static str> {
     operation_of_target(target.to_str().ok()?)
 }
 
-fn claim(parts: &Parts) -> Result<Claim, SignatureError> {
+fn claim(parts: &Parts, wire: Wire) -> Result<Claim, SignatureError> {
     let headers: Vec<(&str, &[u8])> =
         parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let head = Head {
@@ -263,22 +378,37 @@ fn claim(parts: &Parts) -> Result<Claim, SignatureError> {
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Any region: a client's AWS_REGION chooses among AWS's own endpoints, and there is one endpoint here.
-    Claim::read(&head, i64::try_from(now.as_secs()).unwrap_or(i64::MAX), None)
+    Claim::read(&head, wire.service(), i64::try_from(now.as_secs()).unwrap_or(i64::MAX), None)
 }
 
-fn success(answer: Answer, id: &str) -> Reply {
-    let mut reply = reply(StatusCode::OK, JSON, answer.body, id);
-    for (name, value) in answer.headers {
+fn success(answer: Answer, wire: Wire, id: &str) -> Reply {
+    let kind = match wire {
+        Wire::Json => JSON,
+        Wire::Form => XML,
+    };
+    let mut reply = reply(StatusCode::OK, kind, answer.body, id);
+    add(&mut reply, answer.headers);
+    reply
+}
+
+fn add(reply: &mut Reply, headers: Vec<(&'static str, String)>) {
+    for (name, value) in headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             reply.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
-    reply
 }
 
-fn refusal(fault: &Fault, id: &str) -> Reply {
-    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut reply = reply(status, JSON, fault.body(id), id);
+fn refusal(fault: &Fault, wire: Wire, id: &str) -> Reply {
+    let (status, kind, body) = match wire {
+        Wire::Json => (fault.status, JSON, fault.body(id)),
+        Wire::Form => {
+            let (status, body) = sts::write_fault(fault, id);
+            (status, XML, body)
+        }
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = reply(status, kind, body, id);
     let headers = reply.headers_mut();
     headers.insert(ERROR_TYPE, HeaderValue::from_static(fault.code));
     if let Some(wait_ms) = fault.retry_after_ms {
@@ -292,7 +422,7 @@ fn refusal(fault: &Fault, id: &str) -> Reply {
 
 fn nothing_here(id: &str) -> Reply {
     let text = "the API is POST with the header X-Amz-Target; there are also GET /, /healthz, /readyz and /metrics";
-    refusal(&Fault { status: 404, ..Fault::unknown_operation(text) }, id)
+    refusal(&Fault { status: 404, ..Fault::unknown_operation(text) }, Wire::Json, id)
 }
 
 /// A file of the console, or the word that the browser's copy is the current one.

@@ -1,0 +1,68 @@
+//! `GetLedger`, an operation of Trombi's own: how far the record reaches, who else has seen it, and by which rules.
+
+use super::{OperationError, Service, internal_ledger};
+use crate::ledger::note::{base64, hex};
+use crate::ledger::witness::known_witnesses;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input;
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Name of the log.
+    pub origin: String,
+    /// The log's public key, as verifiers want it.
+    pub public_key: String,
+    /// Entries answered so far.
+    pub entries: u64,
+    /// Entries under the latest checkpoint.
+    pub checkpoint_size: u64,
+    /// Root of the tree under it, base64.
+    pub checkpoint_root: String,
+    /// Everyone who is asked to cosign.
+    pub witnesses: Vec<WitnessState>,
+    /// Hash of the rules in force, hexadecimal.
+    pub policy_hash: String,
+    /// Their profile.
+    pub profile: &'static str,
+}
+
+/// How far a witness has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WitnessState {
+    /// Name of its key.
+    pub name: String,
+    /// Entries of the largest tree that it has cosigned; 0 if none.
+    pub size: u64,
+}
+
+impl Output {
+    /// Entries that no witness has cosigned.
+    #[must_use]
+    pub fn unwitnessed(&self) -> u64 {
+        self.entries - self.witnesses.iter().map(|witness| witness.size.min(self.entries)).max().unwrap_or(0)
+    }
+}
+
+pub(super) fn run(service: &Service, _: Input) -> Result<Output, OperationError> {
+    let (ledger, standing) = (service.oversight.ledger(), service.oversight.standing());
+    let sealed = ledger.seal().map_err(internal_ledger)?.checkpoint;
+    let known = known_witnesses(&ledger.folder().0).map_err(internal_ledger)?;
+    let witness = |key: &crate::ledger::note::PublicKey| {
+        let size = ledger.witnessed_by(key)?;
+        Ok(WitnessState { name: key.name().to_owned(), size })
+    };
+    let witnesses: Result<_, _> = known.iter().map(|witness_| witness(&witness_.key)).collect();
+    Ok(Output {
+        origin: ledger.origin().to_owned(),
+        public_key: ledger.public_key().to_string(),
+        entries: ledger.size(),
+        checkpoint_size: sealed.size,
+        checkpoint_root: base64(&sealed.root),
+        witnesses: witnesses.map_err(internal_ledger)?,
+        policy_hash: hex(&standing.hash(super::now_s().saturating_mul(1000))),
+        profile: standing.active().profile().name(),
+    })
+}

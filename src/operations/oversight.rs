@@ -1,0 +1,290 @@
+//! The one door: decide, do, record. Rules on the one side of an operation, the ledger on the other.
+//!
+//! INVARIANT (an entry before the answer): what an operation answers leaves this file only after its entry is in the
+//! ledger, as durable as the profile wants; if the entry cannot be written, the request fails.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::caller::{Caller, Declared};
+use super::record::{Act, Tally};
+use super::{OperationError, Service};
+use crate::ledger::{Body, Durability, Ledger, LedgerError, Place, Reader, Receipt, Record};
+use crate::policy::vocabulary::{Place as Where, Role};
+use crate::policy::{
+    AskedCollection, Asker, Carried, Carriers, Decision, Gate, Outcome, Principal, Question, Ruling, Standing,
+};
+use crate::store::KeyBinding;
+
+/// Who answers for what is asked, where no key and no policy set says so.
+const NOBODY_ELSE: &str = "local";
+
+/// Rules and ledger; a service cannot be built without.
+pub struct Oversight {
+    standing: RwLock<Arc<Standing>>,
+    ledger: Ledger,
+}
+
+impl Oversight {
+    /// Puts them together.
+    #[must_use]
+    pub fn new(standing: Standing, ledger: Ledger) -> Self {
+        Self { standing: RwLock::new(Arc::new(standing)), ledger }
+    }
+
+    /// Profile `personal` without rules of one's own, and a ledger in `directory`: for a program that serves one
+    /// household, or tests.
+    ///
+    /// # Errors
+    /// `Internal` when the ledger cannot be opened.
+    pub fn personal(directory: &Path) -> Result<Self, OperationError> {
+        let gate = Gate::from_files(&[]).map_err(|error| OperationError::Internal(error.to_string()))?;
+        let ledger = Ledger::open(directory, Durability::Process);
+        let ledger = ledger.map_err(|error| OperationError::Internal(error.to_string()))?;
+        Ok(Self::new(Standing::new(gate), ledger))
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in force, from the next request on.
+    pub fn replace(&self, standing: Standing) {
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
+    }
+
+    /// The ledger, for what is no request: starts, stops, changes of rules.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Entries that name a case and were allowed, by case. Bodies that were erased count no more.
+    pub(super) fn case_entries(&self) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let folder = self.ledger.folder();
+        let reader = Reader::open(&folder)?;
+        let mut uses = BTreeMap::new();
+        for index in 0..reader.size() {
+            let Body::Record(record) = reader.entry(index)?.body else { continue };
+            if let (Some(case), true) = (record.case, record.outcome != crate::ledger::Outcome::Denied) {
+                *uses.entry(case).or_default() += 1;
+            }
+        }
+        Ok(uses)
+    }
+}
+
+/// An operation's answer with what stands beside it.
+#[derive(Debug)]
+pub struct Answered<T> {
+    /// The answer.
+    pub result: Result<T, OperationError>,
+    /// The entry, signed for; `None` only when it could not be written, and then `result` is an error.
+    pub receipt: Option<Receipt>,
+    /// The threshold that was applied, in hundredths of a percent, where a rule raised it.
+    pub floor: Option<u32>,
+}
+
+impl Service {
+    /// Passes `act` through the door: `work` runs if the rules allow it, with the ruling's limits.
+    pub(super) fn through_the_door<T>(
+        &self,
+        caller: &Caller,
+        act: Act,
+        work: impl FnOnce(&Ruling) -> Result<T, OperationError>,
+        tally: impl FnOnce(&T) -> Tally,
+    ) -> Answered<T> {
+        let (started, operation) = (Instant::now(), act.operation);
+        let standing = self.oversight.standing();
+        let binding = self.binding(&caller.principal);
+        let mut ruling = None;
+        let guarded = catch_unwind(AssertUnwindSafe(|| {
+            let ruling = ruling.insert(self.rule(&standing, caller, &binding, &act)?);
+            match &ruling.decision {
+                Decision::Allow => work(ruling),
+                Decision::Deny { rule } => {
+                    Err(OperationError::AccessDenied { operation: act.operation, rule: rule.clone() })
+                }
+            }
+        }));
+        let result = guarded.unwrap_or_else(|_| Err(OperationError::Internal("the operation panicked".to_owned())));
+        let tally = result.as_ref().map_or_else(|_| Tally::default(), tally);
+        let floor =
+            ruling.as_ref().filter(|ruling| ruling.floored && result.is_ok()).and_then(|ruling| ruling.threshold);
+        let entry = self.entry(caller, &standing, &binding, act, ruling, &tally, result.as_ref().err());
+        self.finish(operation, entry, started, result, floor)
+    }
+
+    /// Writes the entry, and only then lets the answer go.
+    fn finish<T>(
+        &self,
+        operation: &'static str,
+        entry: Record,
+        started: Instant,
+        mut result: Result<T, OperationError>,
+        floor: Option<u32>,
+    ) -> Answered<T> {
+        let place = self.oversight.ledger.record(&entry);
+        let receipt = match place {
+            Ok(place) => Some(self.sign(place)),
+            Err(error) => {
+                result = Err(OperationError::Internal(format!("no entry, so no answer: {error}")));
+                None
+            }
+        };
+        self.count(operation, &entry, started, result.as_ref().err());
+        Answered { result, receipt, floor }
+    }
+
+    fn sign(&self, place: Place) -> Receipt {
+        self.oversight.ledger.receipt(place)
+    }
+
+    /// What the rules say; an error for a collection whose tags cannot be read.
+    fn rule(
+        &self,
+        standing: &Standing,
+        caller: &Caller,
+        binding: &KeyBinding,
+        act: &Act,
+    ) -> Result<Ruling, OperationError> {
+        let tags = match &act.collection {
+            Some(id) => self.store.tags(id).unwrap_or_default(),
+            None => act.tags.clone(),
+        };
+        let tag = |name: &str| tags.get(name).map(String::as_str);
+        let key = Carried { purpose: binding.purpose.as_deref(), case: binding.case.as_deref() };
+        let carriers = Carriers {
+            header: carried(&caller.header),
+            session: carried(&caller.session),
+            key,
+            collection: Carried { purpose: tag("purpose"), case: tag("case") },
+        };
+        let collection = act.collection.as_ref().map(|id| AskedCollection {
+            id: id.as_str(),
+            place: tag("place"),
+            source: tag("source"),
+            faces: self.shelf(id).map_or(0, |shelf| shelf.face_count() as u64),
+        });
+        let said = |member: fn(&Declared) -> Option<&String>| member(&caller.header).or(member(&caller.session));
+        let places: Vec<Where> =
+            said(|said| said.place.as_ref()).and_then(|place| Where::parse(place)).into_iter().collect();
+        let asker = Asker { tenant: binding.tenant.as_deref(), key: key_of(&caller.principal), role: role(binding)? };
+        let question = |case_used| Question {
+            asker,
+            operation: act.operation,
+            collection,
+            carriers,
+            places: &places,
+            person: said(|said| said.person.as_ref()).map(String::as_str),
+            threshold: act.threshold,
+            faces_max: act.faces_max,
+            strict: caller.strict,
+            review: false,
+            now_ms: now_ms(),
+            case_used,
+        };
+        Ok(self.case_uses.decide(Gate::case_of(&carriers), |used| standing.decide(&question(used))))
+    }
+
+    /// What a key was bound to at its making; nothing for the person at this machine.
+    fn binding(&self, principal: &Principal) -> KeyBinding {
+        key_of(principal).and_then(|id| self.keys.binding(id)).unwrap_or_default()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one place that gathers all there is to say of a request")]
+    fn entry(
+        &self,
+        caller: &Caller,
+        standing: &Standing,
+        binding: &KeyBinding,
+        act: Act,
+        ruling: Option<Ruling>,
+        tally: &Tally,
+        error: Option<&OperationError>,
+    ) -> Record {
+        let set = standing.active().set();
+        let tenant = binding.tenant.as_deref().or(set.default_tenant.as_deref()).unwrap_or(NOBODY_ELSE);
+        let actor = set.tenants.get(tenant).map_or("", |tenant| tenant.actor.name());
+        let mut entry = Record::new(now_ms().unwrap_or_default(), act.class(), act.operation, tenant);
+        entry.outcome = outcome(error);
+        entry.request_id.clone_from(&caller.request_id);
+        entry.principal = key_of(&caller.principal).unwrap_or(NOBODY_ELSE).to_owned();
+        actor.clone_into(&mut entry.actor);
+        entry.error = error.map(|error| error.name().to_owned());
+        entry.threshold_asked = act.threshold;
+        entry.gallery_faces = tally.searched;
+        entry.model = tally.model.clone();
+        entry.faces = tally.faces;
+        entry.matches = tally.matches;
+        entry.units = tally.units.clone();
+        entry.policy = standing.hash(entry.at_ms);
+        entry.detail = tally.detail.clone().or(act.detail);
+        entry.collection = act.collection.map(|id| id.to_string());
+        if let Some(ruling) = ruling {
+            entry.purpose = ruling.purpose.map_or_else(String::new, |purpose| purpose.name().to_owned());
+            entry.case = ruling.case;
+            entry.rules = ruling.rules;
+            entry.threshold_used = ruling.threshold;
+            entry.max_faces = ruling.faces_max;
+        }
+        entry
+    }
+
+    fn count(&self, operation: &'static str, entry: &Record, started: Instant, error: Option<&OperationError>) {
+        let outcome = counted(error);
+        self.meter.record(operation, outcome);
+        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let collection = entry.collection.as_ref().map(tracing::field::display);
+        tracing::info!(operation, collection.id = collection, duration_ms, ?outcome, "operation");
+        if let Some(OperationError::Internal(error)) = error {
+            tracing::error!(operation, error, "operation failed");
+        }
+    }
+}
+
+fn carried(declared: &Declared) -> Carried<'_> {
+    Carried { purpose: declared.purpose.as_deref(), case: declared.case.as_deref() }
+}
+
+fn key_of(principal: &Principal) -> Option<&str> {
+    match principal {
+        Principal::Local => None,
+        Principal::Key { access_key_id } => Some(access_key_id),
+    }
+}
+
+/// A role that this program does not know is no role at all.
+fn role(binding: &KeyBinding) -> Result<Role, OperationError> {
+    let Some(name) = &binding.role else { return Ok(Role::User) };
+    Role::parse(name)
+        .ok_or_else(|| OperationError::Internal(format!("a key has the role `{name}`, which is not known")))
+}
+
+fn now_ms() -> Option<i64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
+
+fn counted(error: Option<&OperationError>) -> Outcome {
+    match error {
+        None => Outcome::Done,
+        Some(OperationError::AccessDenied { .. }) => Outcome::Denied,
+        Some(OperationError::Internal(_) | OperationError::Overloaded) => Outcome::Failed,
+        Some(_) => Outcome::Refused,
+    }
+}
+
+fn outcome(error: Option<&OperationError>) -> crate::ledger::Outcome {
+    match counted(error) {
+        Outcome::Done => crate::ledger::Outcome::Done,
+        Outcome::Denied => crate::ledger::Outcome::Denied,
+        Outcome::Refused => crate::ledger::Outcome::Refused,
+        Outcome::Failed => crate::ledger::Outcome::Failed,
+    }
+}
