@@ -79,7 +79,7 @@ ask("forged session", lambda: rekognition(forged).list_collections())
 
 header = boto3.client("rekognition", endpoint_url=ENDPOINT, aws_access_key_id=police[0], aws_secret_access_key=police[1])
 header.meta.events.register(
-    "before-sign.rekognition.*", lambda request, **_: request.headers.update({"x-trombi-purpose": "find-missing-person"}))
+    "before-sign.rekognition.*", lambda request, **_: request.headers.add_header("x-trombi-purpose", "find-missing-person"))
 ask("header", lambda: header.detect_faces(Image=image))
 
 print(json.dumps(answers))
