@@ -16,6 +16,7 @@ mod crash;
 mod detectors;
 mod dlib;
 mod evaluate;
+mod ledger;
 mod models;
 mod operations;
 mod oversight;

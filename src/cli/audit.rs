@@ -151,10 +151,9 @@ fn existing(folder: &Path) -> Result<Folder, Failure> {
     Err(Failure::other(format!("there is no ledger in `{}`; the first request makes one", folder.display())))
 }
 
-/// What verifying `folder` is held against, besides itself: the witnesses it names.
-fn against(folder: &Path) -> Result<Against, Failure> {
-    let witnesses = known_witnesses(folder)?.into_iter().map(|witness| witness.key).collect();
-    Ok(Against { witnesses, in_use: is_in_use(folder), ..Against::default() })
+/// What verifying `folder` is held against, besides itself.
+fn against(folder: &Path) -> Against {
+    Against { in_use: is_in_use(folder), ..Against::default() }
 }
 
 fn run_verify(global: &Global, arguments: &VerifyArguments) -> Outcome {
@@ -167,7 +166,7 @@ fn run_verify(global: &Global, arguments: &VerifyArguments) -> Outcome {
         checkpoints,
         receipts: receipts.into_iter().flatten().collect(),
         without_keys: arguments.without_keys,
-        ..against(&folder)?
+        ..against(&folder)
     };
     let report = verify(&files, &against);
     print_report(global, &report)?;
@@ -303,7 +302,7 @@ fn compare(global: &Global, arguments: &CompareArguments) -> Outcome {
     let kept = if arguments.kept.is_dir() { arguments.kept.join(CHECKPOINT) } else { arguments.kept.clone() };
     let kept = read_checkpoint(&kept)?;
     let (size, origin) = (kept.checkpoint.size, kept.checkpoint.origin.clone());
-    let report = verify(&files, &Against { checkpoints: vec![kept], ..against(&folder)? });
+    let report = verify(&files, &Against { checkpoints: vec![kept], ..against(&folder) });
     if report.findings.is_empty() && !global.json {
         let since = report.size.saturating_sub(size);
         output::lines(&[format!("continued  {origin}: the {size} entries that were kept, and {since} since")])?;
@@ -369,7 +368,7 @@ fn check_ledger(folder: &Path, receipt: &Receipt, write_proof: Option<&Path>) ->
     let index = receipt.place.index;
     if index >= reader.size() {
         // The journal has what is under no checkpoint yet.
-        let report = verify(&files, &Against { receipts: vec![receipt.clone()], ..against(folder)? });
+        let report = verify(&files, &Against { receipts: vec![receipt.clone()], ..against(folder) });
         return conclude(&report).map(|_| "in ledger  yes, and not under a checkpoint yet".to_owned());
     }
     let proof = reader.proof(index)?;

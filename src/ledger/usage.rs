@@ -154,44 +154,43 @@ impl Usage {
         let (first, end) = self.period.around(subject.day);
         let (month_first, month_end) = Period::Month.around(subject.day);
         let (class, outcome, unit) = (subject.class.name(), subject.outcome.name(), focus_unit(subject.unit));
-        let quantity = counted.quantity.to_string();
-        let zero = || "0".to_owned();
-        vec![
-            zero(),                                // BilledCost
-            hex(&subject.tenant),                  // BillingAccountId
-            self.tenant_name(&subject.tenant),     // BillingAccountName
-            currency.to_owned(),                   // BillingCurrency
-            start_of(month_end),                   // BillingPeriodEnd
-            start_of(month_first),                 // BillingPeriodStart
-            "Usage".to_owned(),                    // ChargeCategory
-            String::new(),                         // ChargeClass: not a correction
-            format!("{class}, {outcome}: {unit}"), // ChargeDescription
-            start_of(end),                         // ChargePeriodEnd
-            start_of(first),                       // ChargePeriodStart
-            quantity.clone(),                      // ConsumedQuantity
-            unit.to_owned(),                       // ConsumedUnit
-            zero(),                                // ContractedCost
-            zero(),                                // EffectiveCost
-            issuer.to_owned(),                     // InvoiceIssuerName
-            zero(),                                // ListCost
-            quantity,                              // PricingQuantity
-            unit.to_owned(),                       // PricingUnit
-            issuer.to_owned(),                     // ProviderName
-            issuer.to_owned(),                     // PublisherName
-            "AI and Machine Learning".to_owned(),  // ServiceCategory
-            "Trombi face recognition".to_owned(),  // ServiceName
-            counted.entries.to_string(),           // x_LedgerEntries
-            counted.from.to_string(),              // x_LedgerFrom
-            counted.to.to_string(),                // x_LedgerTo
-            self.size.to_string(),                 // x_LedgerSize
-            base64(&self.root),                    // x_LedgerRoot
-            self.origin.clone(),                   // x_LedgerOrigin
-        ]
+        // With a point: readers take a column without one for whole numbers, and FOCUS asks for decimals.
+        let (quantity, zero) = (format!("{}.0", counted.quantity), || "0.0".to_owned());
+        let value = |column: &str| match column {
+            "BilledCost" | "ContractedCost" | "EffectiveCost" | "ListCost" => zero(),
+            "ContractedUnitPrice" | "ListUnitPrice" => zero(),
+            "BillingAccountId" => hex(&subject.tenant),
+            "BillingAccountName" => self.tenant_name(&subject.tenant),
+            "BillingCurrency" => currency.to_owned(),
+            "BillingPeriodEnd" => start_of(month_end),
+            "BillingPeriodStart" => start_of(month_first),
+            "ChargeCategory" => "Usage".to_owned(),
+            "ChargeDescription" => format!("{class}, {outcome}: {unit}"),
+            "ChargePeriodEnd" => start_of(end),
+            "ChargePeriodStart" => start_of(first),
+            "ConsumedQuantity" | "PricingQuantity" => quantity.clone(),
+            "ConsumedUnit" | "PricingUnit" => unit.to_owned(),
+            "InvoiceIssuerName" | "ProviderName" | "PublisherName" => issuer.to_owned(),
+            "PricingCategory" => "Standard".to_owned(),
+            "ServiceCategory" => "AI and Machine Learning".to_owned(),
+            "ServiceName" => "Trombi face recognition".to_owned(),
+            "SkuId" | "SkuPriceId" => format!("{class}/{}", subject.unit.name()),
+            "x_LedgerEntries" => counted.entries.to_string(),
+            "x_LedgerFrom" => counted.from.to_string(),
+            "x_LedgerTo" => counted.to.to_string(),
+            "x_LedgerSize" => self.size.to_string(),
+            "x_LedgerRoot" => base64(&self.root),
+            "x_LedgerOrigin" => self.origin.clone(),
+            // Columns of things that do not exist here: discounts, regions, resources, sub-accounts, corrections.
+            _ => String::new(),
+        };
+        FOCUS_COLUMNS.iter().map(|column| value(column)).collect()
     }
 }
 
-/// Columns of [`Usage::write_focus`].
-pub const FOCUS_COLUMNS: [&str; 29] = [
+/// Columns of [`Usage::write_focus`]: those that FOCUS demands of everybody, those that it demands under conditions,
+/// empty where they do not hold, and ours.
+pub const FOCUS_COLUMNS: [&str; 47] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -203,18 +202,36 @@ pub const FOCUS_COLUMNS: [&str; 29] = [
     "ChargeDescription",
     "ChargePeriodEnd",
     "ChargePeriodStart",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
     "ConsumedQuantity",
     "ConsumedUnit",
     "ContractedCost",
+    "ContractedUnitPrice",
     "EffectiveCost",
     "InvoiceIssuerName",
     "ListCost",
+    "ListUnitPrice",
+    "PricingCategory",
     "PricingQuantity",
     "PricingUnit",
     "ProviderName",
     "PublisherName",
+    "RegionId",
+    "RegionName",
+    "ResourceId",
+    "ResourceName",
+    "ResourceType",
     "ServiceCategory",
     "ServiceName",
+    "SkuId",
+    "SkuPriceId",
+    "SubAccountId",
+    "SubAccountName",
+    "Tags",
     "x_LedgerEntries",
     "x_LedgerFrom",
     "x_LedgerTo",

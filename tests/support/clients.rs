@@ -77,7 +77,7 @@ pub fn clients() -> &'static Clients {
 }
 
 /// Makes `directory` with `make`, unless it was made whole for the same `contents` before.
-pub(super) fn once(directory: &Path, contents: &str, make: impl FnOnce(&Path)) -> PathBuf {
+pub fn once(directory: &Path, contents: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let stamp = directory.join("made-from");
     if fs::read_to_string(&stamp).is_ok_and(|text| text == contents) {
         return directory.to_owned();
@@ -91,7 +91,8 @@ pub(super) fn once(directory: &Path, contents: &str, make: impl FnOnce(&Path)) -
     directory.to_owned()
 }
 
-pub(super) fn system_python() -> Command {
+/// Python 3 of this machine.
+pub fn system_python() -> Command {
     let has = |name: &str| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
     Command::new(if has("python3") { "python3" } else { "python" })
 }
