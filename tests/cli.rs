@@ -157,6 +157,38 @@ fn a_missing_folder_is_one_line_that_names_it() {
 }
 
 #[test]
+fn rules_are_listed_checked_compared_tested_and_explained() {
+    let listed = bare(&["policy", "presets"]).ends(0);
+    assert!(listed.out.contains("amazon-2021-terms"), "{}", listed.out);
+    let diff = bare(&["policy", "diff", "amazon-2020-announced", "amazon-2021-terms"]).ends(0);
+    assert_eq!(diff.out, include_str!("../src/policy/tests/amazon-2020-announced_amazon-2021-terms.txt"));
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(path("set")).unwrap();
+    fs::write(path("set/a.toml"), "[commitment.a]\ntext = \"t\"\nfrom = 2020-06-10\n").unwrap();
+    let wrong = bare(&["policy", "check", &path("set")]).ends(1);
+    assert!(
+        wrong.only_error().contains("a.toml:1: commitment `a` has no end: write until = \"never\""),
+        "{}",
+        wrong.err
+    );
+
+    fs::write(path("set/a.toml"), "[commitment.a]\ntext = \"t\"\nfrom = 2020-06-10\nuntil = \"never\"\n").unwrap();
+    let row = "[[test]]\nname = \"r\"\nexpected = \"commitment.a\"\n[test.asked]\noperation = \"SearchFaces\"\nat = \"2021-01-01\"\n";
+    fs::write(path("set/tests.toml"), row).unwrap();
+    bare(&["policy", "test", &path("set")]).ends(0);
+    fs::write(path("set/tests.toml"), row.replace("commitment.a", "allow")).unwrap();
+    assert!(bare(&["policy", "test", &path("set")]).ends(1).out.contains("expected allow, got commitment.a"));
+
+    fs::write(path("asked.json"), r#"{"operation": "SearchFaces", "at": "2021-01-01"}"#).unwrap();
+    let told = bare(&["policy", "explain", &path("asked.json"), "--policy", &path("set"), "--json"]).ends(0).json();
+    assert_eq!((&told["Decision"], &told["Rules"][0]), (&Value::from("Deny"), &Value::from("commitment.a")));
+    let told = bare(&["policy", "explain", &path("asked.json"), "--policy", &path("set")]).ends(0);
+    assert!(told.out.starts_with("denied by commitment.a\n") && told.out.contains("forbid ("), "{}", told.out);
+}
+
+#[test]
 fn setup_names_every_file_and_its_checksum() {
     let bench = Bench::new();
     let ran = bench.run(&["setup"]).ends(0);

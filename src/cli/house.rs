@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::rules::Sets;
 use super::{Global, output};
-use crate::ledger::{Class, Durability, Ledger, Record, Unit, Units};
+use crate::ledger::{Class, Durability, Ledger, LedgerError, Record, Unit, Units};
 use crate::models::{self, Catalogue, Event, Installed, SetupOptions, Thoroughness};
 use crate::operations::types::ImageSource;
 use crate::operations::{OperationError, Oversight, Request, Response, Service, Settings};
@@ -109,6 +109,26 @@ pub(super) fn oversight(data_dir: &Path) -> Result<Oversight, Failure> {
     Ok(Oversight::new(standing, ledger))
 }
 
+/// Rules and ledger for a command that touches no collection: those of the data directory, unless another process has
+/// its ledger. Then a household's command goes on with a ledger of its own, which is gone at its end; anybody else must
+/// ask the server, whose record would miss it.
+fn oversight_of_the_moment(data_dir: &Path, scratch: &Path) -> Result<Oversight, Failure> {
+    match Ledger::open(&data_dir.join("ledger"), Durability::Process) {
+        Ok(ledger) => Ok(Oversight::new(Sets::of(data_dir).standing(now_ms())?, ledger)),
+        Err(LedgerError::Locked(_)) => {
+            let standing = Sets::of(data_dir).standing(now_ms())?;
+            if standing.active().profile() > Profile::Personal {
+                let text = "another trombi has this data directory, and its rules want every request recorded: ask the \
+                            server, or stop it first";
+                return Err(Failure::other(text));
+            }
+            let ledger = Ledger::open(&scratch.join("ledger"), Durability::Process);
+            Ok(Oversight::new(standing, ledger.map_err(|error| Failure::other(error.to_string()))?))
+        }
+        Err(error) => Err(Failure::other(error.to_string())),
+    }
+}
+
 /// Leaves an entry for what the person at this machine did beside the operations.
 pub(super) fn record(data_dir: &Path, operation: &'static str, detail: &str) -> Result<(), Failure> {
     let oversight = oversight(data_dir)?;
@@ -170,7 +190,8 @@ impl ScratchService {
         let dir = ScratchDir::create()?;
         let vision = open_vision(global, &installed, 4 * seats(global))?;
         let store = Store::open(&dir.0)?;
-        let service = service(vision, store, local_buckets(&dir.0)?, &installed, None, oversight(&dir.0)?)?;
+        let oversight = oversight_of_the_moment(&data_dir(global)?, &dir.0)?;
+        let service = service(vision, store, local_buckets(&dir.0)?, &installed, None, oversight)?;
         Ok(Self { service, _dir: dir })
     }
 

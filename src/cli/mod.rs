@@ -21,6 +21,7 @@ mod interrupt;
 mod keys;
 mod models;
 mod output;
+mod policy;
 mod restore;
 mod rules;
 mod search;
@@ -120,6 +121,8 @@ enum Command {
     Keys(keys::Arguments),
     /// List, install, verify and remove packs of networks, show their cards, measure them
     Models(models::Arguments),
+    /// Explain, test and compare rules: who may do what, for what, until when
+    Policy(policy::Arguments),
     /// Serve the API over HTTP
     Serve(serve::Arguments),
     /// Write everything that is kept into one file
@@ -170,6 +173,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Users(arguments) => users::run(global, arguments),
         Command::Keys(arguments) => keys::run(global, arguments),
         Command::Models(arguments) => models::run(global, arguments),
+        Command::Policy(arguments) => policy::run(global, arguments),
         Command::Serve(arguments) => serve::run(global, arguments),
         Command::Backup(arguments) => backup::run(global, arguments),
         Command::Restore(arguments) => restore::run(global, arguments),

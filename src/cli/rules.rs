@@ -7,54 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
-use super::house;
-use crate::policy::{FILES_MAX, Gate, SET_BYTES_MAX, Standing};
+use super::policy::read_directory;
+use crate::policy::{Gate, Standing};
 
 /// Names and texts of a set's files.
-pub(super) type Files = Vec<(String, String)>;
+type Files = Vec<(String, String)>;
 
 /// Reads the set in a folder; a folder that is not there is a set without files.
-pub(super) fn read_folder(folder: &Path) -> Result<Files, Failure> {
-    let mut files = Vec::new();
-    if folder.exists() {
-        read_below(folder, folder, &mut files)?;
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn read_below(root: &Path, folder: &Path, files: &mut Files) -> Result<(), Failure> {
-    let unreadable = |error: std::io::Error| Failure::other(format!("cannot read `{}`: {error}", folder.display()));
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            read_below(root, &path, files)?;
-            continue;
-        }
-        if files.len() >= FILES_MAX {
-            return Err(Failure::other(format!("`{}` has more than {FILES_MAX} files", root.display())));
-        }
-        let bytes = house::read_bounded(&path, SET_BYTES_MAX)
-            .map_err(|why| Failure::other(format!("`{}`: {why}", path.display())))?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| Failure::other(format!("`{}` is no UTF-8 text", path.display())))?;
-        files.push((name_below(root, &path), text));
-    }
-    Ok(())
-}
-
-/// Path below the set's folder, with `/`.
-fn name_below(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+fn read_folder(folder: &Path) -> Result<Files, Failure> {
+    if folder.exists() { read_directory(folder) } else { Ok(Files::new()) }
 }
 
 /// Compiles a set; the error names file, line and reason.
-pub(super) fn compile(folder: &Path, files: &Files) -> Result<Gate, Failure> {
+fn compile(folder: &Path, files: &Files) -> Result<Gate, Failure> {
     Gate::from_files(files).map_err(|error| Failure::other(format!("policy set `{}`: {error}", folder.display())))
 }
 

@@ -128,9 +128,19 @@ impl Commitment {
     ///
     /// INVARIANT (never less than unknown): each fact's list names `unknown` too, so that what is not known is
     /// caught; an exception needs every candidate purpose among its own, so that `unknown` never fits one.
-    pub(super) fn to_cedar(&self, until_ms: i64) -> String {
-        let mut text =
+    #[must_use]
+    pub fn to_cedar(&self, until_ms: i64) -> String {
+        let head =
             format!("@id(\"{}\")\nforbid (\n    principal,\n    {},\n    resource\n)", self.rule(), self.scope());
+        format!("{head} {}", self.clauses(until_ms))
+    }
+
+    /// As [`Commitment::to_cedar`], for a request whose action is within its scope already.
+    pub(super) fn conditions(&self, until_ms: i64) -> String {
+        format!("forbid (principal, action, resource) {}", self.clauses(until_ms))
+    }
+
+    fn clauses(&self, until_ms: i64) -> String {
         let mut conditions = vec![format!("context.latest >= {}", self.from_ms)];
         if until_ms != i64::MAX {
             conditions.push(format!("context.earliest <= {until_ms}"));
@@ -144,7 +154,7 @@ impl Commitment {
         if let Some(purposes) = &self.purposes {
             conditions.push(any_of("purposes", purposes.iter().map(|purpose| purpose.name().to_owned())));
         }
-        let _ = write!(text, " when {{\n    {}\n}}", conditions.join(" &&\n    "));
+        let mut text = format!("when {{\n    {}\n}}", conditions.join(" &&\n    "));
         if !self.exceptions.is_empty() {
             let exceptions: Vec<String> = self.exceptions.iter().map(Exception::to_cedar).collect();
             let _ = write!(text, " unless {{\n    {}\n}}", exceptions.join(" ||\n    "));

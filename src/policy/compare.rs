@@ -18,7 +18,7 @@ use super::table::PolicyError;
 use super::vocabulary::{Actor, Operation, Place, Profile, Purpose, Role, Source};
 
 /// Most requests that are tried; beyond, every changed commitment counts as what it may be.
-const TRIED_MAX: usize = 400_000;
+const TRIED_MAX: usize = 100_000;
 
 /// What differs between two sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -612,4 +612,51 @@ fn signatures(old: &PolicySet, new: &PolicySet, change: &mut Change) {
             change.recorded.push(after.summary());
         }
     }
+}
+
+/// A change in lines for people: first what is let through.
+#[must_use]
+pub fn lines(change: &Change) -> Vec<String> {
+    let mut lines = Vec::new();
+    let sides = [
+        ("let through from now on, and refused before", "refused before by", &change.loosened),
+        ("refused from now on, and let through before", "refused by", &change.tightened),
+    ];
+    for (title, by, differences) in sides {
+        if differences.is_empty() {
+            continue;
+        }
+        lines.push(format!("{title}:"));
+        for difference in differences {
+            match difference {
+                Difference::Set(what) => lines.push(format!("  - {what}")),
+                Difference::Requests(combination) => requests(combination, by, &mut lines),
+            }
+        }
+    }
+    if !change.lifted_locks.is_empty() {
+        lines.push("locked:".to_owned());
+        lines.extend(change.lifted_locks.iter().map(|(rule, lock)| format!("  - {rule} until {}", day(*lock))));
+    }
+    if !change.recorded.is_empty() {
+        lines.push("recorded:".to_owned());
+        lines.extend(change.recorded.iter().map(|what| format!("  - {what}")));
+    }
+    if lines.is_empty() {
+        lines.push("no request is ruled otherwise".to_owned());
+    }
+    lines
+}
+
+fn requests(combination: &Combination, by: &str, lines: &mut Vec<String>) {
+    let mut lead = "  - ";
+    for (fact, members) in &combination.facts {
+        lines.push(format!("{lead}{fact}: {}", members.join(", ")));
+        lead = "    ";
+    }
+    if combination.facts.is_empty() {
+        lines.push(format!("{lead}every request"));
+        lead = "    ";
+    }
+    lines.push(format!("{lead}{by}: {}", combination.refused_by.join(", ")));
 }

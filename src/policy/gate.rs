@@ -43,6 +43,14 @@ impl Gate {
         &self.set
     }
 
+    /// Text for people and Cedar text of a commitment, by its rule's name.
+    #[must_use]
+    pub fn text_of(&self, rule: &str) -> Option<(&str, String)> {
+        let commitment = self.set.commitments.get(rule.strip_prefix("commitment.")?)?;
+        let until_ms = commitment.until_ms(|name| self.set.event_ms(name));
+        Some((&commitment.text, commitment.to_cedar(until_ms)))
+    }
+
     /// The case that carriers name, whose use the caller counts; `None` also when they disagree.
     #[must_use]
     pub fn case_of<'a>(carriers: &'a Carriers<'a>) -> Option<&'a str> {

@@ -4,6 +4,7 @@
 //! are data that the operator writes (`docs/policy.md`); without any, the profile is `personal`, which asks nothing
 //! and refuses nothing.
 
+mod asked;
 mod case;
 mod commitment;
 mod compare;
@@ -13,6 +14,7 @@ mod facts;
 mod floor;
 mod gate;
 pub mod note;
+mod presets;
 mod question;
 mod set;
 mod standing;
@@ -24,11 +26,13 @@ pub mod vocabulary;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+pub use asked::{Asked, AskedOfCollection, Named, TestResult, run_table};
 pub use case::{Case, CaseState, PROVISIONAL_MS};
 pub use commitment::{Commitment, Exception, PlacePattern, Until};
-pub use compare::{Change, Combination, Difference, compare};
+pub use compare::{Change, Combination, Difference, compare, lines};
 pub use floor::{DEFAULT_THRESHOLD, Floor};
 pub use gate::Gate;
+pub use presets::{PRESETS, Preset};
 pub use question::{AskedCollection, Asker, Carried, Carriers, Decision, Question, Ruling};
 pub use set::{CollectionFacts, Event, FILES_MAX, OwnRules, PolicySet, SET_BYTES_MAX, Tenant};
 pub use standing::{APPROVALS, DELAY_MS, Force, Proposed, Standing};

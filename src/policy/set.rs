@@ -259,7 +259,7 @@ enum Kind {
 
 fn kind(file: &str) -> Kind {
     match file.rsplit_once('.') {
-        _ if file == "tests.toml" => Kind::Aside,
+        _ if file == "tests.toml" || file.ends_with("/tests.toml") => Kind::Aside,
         Some((_, "toml")) => Kind::Toml,
         Some((_, "cedar")) => Kind::Cedar,
         Some((_, "md" | "txt")) => Kind::Aside,

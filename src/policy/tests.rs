@@ -1,5 +1,8 @@
 //! The gate against oracles of its own, written without its code.
 
+mod changes;
+mod files;
+
 use std::collections::BTreeSet;
 
 use super::engine::Engine;
@@ -17,10 +20,6 @@ fn gate(files: &[(&str, &str)]) -> Gate {
 
 fn owned(files: &[(&str, &str)]) -> Vec<(String, String)> {
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
-}
-
-fn refusal(files: &[(&str, &str)]) -> PolicyError {
-    Gate::from_files(&owned(files)).map(|_| ()).unwrap_err()
 }
 
 fn denied_by(ruling: &Ruling) -> &str {
@@ -144,6 +143,7 @@ fn a_rule_agrees_with_the_oracle_on_every_combination_of_known_and_unknown_facts
     let (mut all, mut two_valued, mut caught) = (0, 0, 0);
     for row in rows() {
         let verdict = engine.judge(&facts_of(row));
+        assert_eq!(verdict, engine.judge_without_reach(&facts_of(row)), "{row:?}");
         assert_eq!(!verdict.allowed, oracle(row), "{row:?}: {verdict:?}");
         assert_eq!(verdict.rules.contains(&"commitment.rule".to_owned()), oracle(row), "{row:?}");
         all += 1;
@@ -370,5 +370,237 @@ fn every_refusal_names_its_rule() {
         let ruling = gate.decide(&question);
         assert_eq!(denied_by(&ruling), rule, "{question:?}\n{ruling:?}");
         assert!(!ruling.rules.is_empty());
+    }
+}
+
+/// A small generator, the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[self.below(words.len())]
+    }
+
+    /// One to three words as a TOML list.
+    fn list(&mut self, words: &[&str]) -> String {
+        let quoted: Vec<String> = (0..=self.below(3)).map(|_| format!("\"{}\"", self.pick(words))).collect();
+        format!("[{}]", quoted.join(", "))
+    }
+}
+
+const PLACES: [&str; 5] = ["US", "US-IL", "US-*", "FR", "*"];
+const ACTORS: [&str; 4] = ["police", "ngo", "person", "*"];
+const ACTIONS: [&str; 4] = ["Search*", "CompareFaces", "IndexFaces", "*"];
+const PURPOSES: [&str; 5] = ["investigate-suspect", "retail", "find-missing-person", "kyc", "*"];
+
+/// A commitment drawn at random.
+fn drawn_rule(id: usize, random: &mut Random) -> String {
+    let mut text = format!(
+        "[commitment.r{id}]\ntext = \"t\"\nfrom = 20{}-01-01\nuntil = {}\nactors = {}\nplaces = {}\nactions = {}\npurposes = {}\n",
+        10 + random.below(10),
+        random.pick(&["\"never\"", "2020-06-01", "\"event:law\""]),
+        random.list(&ACTORS),
+        random.list(&PLACES),
+        random.list(&ACTIONS),
+        random.list(&PURPOSES),
+    );
+    for _ in 0..random.below(3) {
+        text += &format!(
+            "[[commitment.r{id}.except]]\npurposes = {}\nrequires = {}\n",
+            random.list(&PURPOSES[..4]),
+            random.pick(&["[\"authorisation\"]", "[\"review\"]", "[\"authorisation\", \"review\"]"]),
+        );
+    }
+    text
+}
+
+fn drawn_facts(random: &mut Random) -> Facts {
+    let some = |random: &mut Random, words: &[&str]| -> Vec<String> {
+        (0..random.below(3)).map(|_| random.pick(words).to_owned()).collect()
+    };
+    Facts {
+        actors: some(random, &["police", "ngo", "person", "media", "unknown"])
+            .iter()
+            .filter_map(|word| Actor::parse(word))
+            .collect(),
+        places: some(random, &["US", "US-IL", "US-CA", "FR", "DE"])
+            .iter()
+            .filter_map(|word| Place::parse(word))
+            .collect(),
+        purposes: some(random, &PURPOSES[..4]).iter().filter_map(|word| Purpose::parse(word)).collect(),
+        operation: Operation::ALL[random.below(Operation::ALL.len())],
+        authorised: random.below(2) == 0,
+        review: random.below(2) == 0,
+        now_ms: [None, Some(BEFORE_MS), Some(NOW_MS), Some(0)][random.below(4)],
+        ..facts_of([Known::No; 8])
+    }
+}
+
+#[test]
+fn the_quick_look_before_cedar_changes_no_verdict() {
+    let mut random = Random(6);
+    for round in 0..60 {
+        let text: String = (0..8).map(|id| drawn_rule(id, &mut random)).collect();
+        let set = PolicySet::read(&owned(&[("a.toml", &text)])).unwrap();
+        let engine = Engine::new(&set).unwrap();
+        for _ in 0..50 {
+            let facts = drawn_facts(&mut random);
+            assert_eq!(engine.judge(&facts), engine.judge_without_reach(&facts), "round {round}: {facts:?}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn an_added_rule_never_lets_more_through() {
+    let mut random = Random(9);
+    let engine = |files: Vec<(String, String)>| Engine::new(&PolicySet::read(&files).unwrap()).unwrap();
+    let facts: Vec<Facts> = (0..300).map(|_| drawn_facts(&mut random)).collect();
+    for one in PRESETS {
+        let alone = engine(one.files());
+        for other in PRESETS.iter().filter(|other| other.name != one.name) {
+            let moved = other.files().into_iter().map(|(name, text)| (format!("{}/{name}", other.name), text));
+            let both = engine(one.files().into_iter().chain(moved).collect());
+            let others = engine(other.files());
+            for facts in &facts {
+                let expected = alone.judge(facts).allowed && others.judge(facts).allowed;
+                assert_eq!(both.judge(facts).allowed, expected, "{} with {}: {facts:?}", one.name, other.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_operators_rule_that_errs_denies() {
+    let text =
+        "@id(\"overflow\")\nforbid (principal, action, resource) when { context.faces * 9223372036854775807 > 1 };";
+    let gate = gate(&[("mine.cedar", text)]);
+    let faces = |faces| Question {
+        operation: "SearchFaces",
+        collection: Some(AskedCollection { id: "c", faces, ..AskedCollection::default() }),
+        ..Question::default()
+    };
+    assert!(gate.decide(&faces(0)).allows());
+    assert_eq!(denied_by(&gate.decide(&faces(1))), "own.mine.overflow");
+    let ruling = gate.decide(&faces(2));
+    assert_eq!(denied_by(&ruling), "policy-error.own.mine.overflow");
+    assert!(ruling.notes.iter().any(|note| note.contains("overflow")), "{ruling:?}");
+}
+
+#[test]
+fn an_operators_permit_lifts_no_rule() {
+    let permit = "permit (principal, action, resource);";
+    let gate = gate(&[("a.toml", REGULATED), ("mine.cedar", permit), ("r.toml", RULE)]);
+    let suspended = Question { asker: Asker { tenant: Some("gone"), ..Asker::default() }, ..search() };
+    assert!(!gate.decide(&suspended).allows());
+    let caught = Question { operation: "SearchFaces", ..search() };
+    assert_eq!(denied_by(&gate.decide(&caught)), "commitment.rule");
+}
+
+#[test]
+fn who_serves_the_police_is_caught_with_them_unless_named() {
+    let tenants = "[tenant.vendor]\nactor = \"private-company\"\nserves = [\"police\"]\n[tenant.thorn]\nactor = \"ngo\"\nserves = [\"police\"]\n[tenant.shop]\nactor = \"private-company\"\n";
+    let files = Preset::named("amazon-2020-announced").unwrap().files();
+    let gate = Gate::from_files(&[files, owned(&[("t.toml", tenants)])].concat()).unwrap();
+    let ask = |tenant, purpose| {
+        let carriers = Carriers { header: Carried { purpose: Some(purpose), case: None }, ..Carriers::default() };
+        let asker = Asker { tenant: Some(tenant), key: Some("k"), role: Role::User };
+        gate.decide(&Question {
+            asker,
+            operation: "SearchFaces",
+            carriers,
+            now_ms: Some(NOW_MS),
+            ..Question::default()
+        })
+        .allows()
+    };
+    assert!(!ask("vendor", "find-missing-person"));
+    assert!(ask("thorn", "find-missing-person"));
+    assert!(!ask("thorn", "investigate-suspect"));
+    assert!(ask("shop", "retail"));
+}
+
+#[test]
+fn floors_of_the_set_only_raise_and_catch_what_is_not_known() {
+    let floors = "[[floor]]\npurposes = [\"retail\"]\nthreshold = 97.25\nmax_faces = 2\n[[floor]]\nthreshold = 50\n";
+    let gate = gate(&[("f.toml", floors)]);
+    let ask = |purpose, threshold| {
+        let carriers = Carriers { header: Carried { purpose: Some(purpose), case: None }, ..Carriers::default() };
+        gate.decide(&Question {
+            operation: "SearchFaces",
+            carriers,
+            threshold,
+            faces_max: Some(9),
+            ..Question::default()
+        })
+    };
+    assert_eq!((ask("retail", None).threshold, ask("retail", None).faces_max), (Some(97_25), Some(2)));
+    assert_eq!((ask("kyc", Some(10_00)).threshold, ask("kyc", None).threshold), (Some(50_00), Some(80_00)));
+    assert_eq!((ask("mystery", None).threshold, ask("mystery", None).faces_max), (Some(97_25), Some(2)));
+    assert_eq!(ask("kyc", None).faces_max, Some(9));
+}
+
+#[test]
+fn a_tester_sees_under_the_floor_only_on_faces_that_are_there_to_be_measured() {
+    let gate = gate(&[("a.toml", REGULATED)]);
+    let carriers =
+        Carriers { key: Carried { purpose: Some("research-evaluation"), case: None }, ..Carriers::default() };
+    let ask = |role, id| {
+        let asker = Asker { tenant: Some("museum"), key: Some("k"), role };
+        let collection = Some(AskedCollection { id, ..AskedCollection::default() });
+        gate.decide(&Question { asker, collection, carriers, ..search() })
+    };
+    assert_eq!(ask(Role::Tester, "probe-set").threshold, None);
+    assert!(ask(Role::Tester, "probe-set").allows());
+    assert_eq!(ask(Role::Tester, "elsewhere").threshold, Some(99_00));
+    assert_eq!(ask(Role::User, "probe-set").threshold, Some(99_00));
+}
+
+const TABLE: &str = r#"
+[[test]]
+name = "a sheriff with a warrant, no threshold, top five"
+expected = "allow"
+threshold = "99"
+max_faces = 5
+[test.asked]
+operation = "SearchFacesByImage"
+tenant = "police"
+key = "AKIA1"
+at = "2021-01-01T12:00:00Z"
+session = { purpose = "investigate-suspect", case = "c-1" }
+collection = { id = "booking", faces = 300000 }
+[[test]]
+name = "the same without a case"
+expected = "authorisation-missing"
+[test.asked]
+operation = "SearchFacesByImage"
+tenant = "police"
+key = "AKIA1"
+at = "2021-01-01T12:00:00Z"
+session = { purpose = "investigate-suspect" }
+"#;
+
+#[test]
+fn a_table_of_requests_is_held_against_the_set() {
+    let gate = gate(&[("a.toml", REGULATED), ("tests.toml", TABLE)]);
+    assert!(run_table(&gate, TABLE).unwrap().iter().all(TestResult::passes));
+    for (from, to) in
+        [("\"allow\"", "\"deny\""), ("\"99\"", "\"98\""), ("= 5", "= 4"), ("authorisation-missing", "tenant-unknown")]
+    {
+        let results = run_table(&gate, &TABLE.replace(from, to)).unwrap();
+        assert_eq!(results.iter().filter(|result| !result.passes()).count(), 1, "{to}");
+    }
+    for bad in [
+        "",
+        "test = []",
+        "[[test]]\nname = \"a\"",
+        &TABLE.replace("operation", "operatoin"),
+        &TABLE.replace("2021-01-01T", "T"),
+    ] {
+        assert!(run_table(&gate, bad).is_err(), "{bad}");
     }
 }
