@@ -9,12 +9,12 @@ use super::checkpoint::decimal;
 use super::files::{self, Folder};
 use super::leaf::{Erasure, Ground};
 use super::note::hex;
-use super::read::{Reader, place_in_bundle};
+use super::read::Reader;
 use super::receipt::Place;
 use super::record::{Class, Outcome, Record};
 use super::stored_bodies;
 use super::tiles::bundle_path;
-use super::tree::{Hash, TILE_WIDTH};
+use super::tree::{Hash, TILE_WIDTH, place_in_tile};
 
 /// The tenant of entries about the service itself; its bodies are not erased.
 pub const OPERATOR: &str = "trombi";
@@ -159,7 +159,7 @@ fn zero_body(ledger: &Path, index: u64) -> Result<(), LedgerError> {
     let mut file = files::private().open(&path).map_err(io)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;
-    let start = stored_bodies::length_of(&bytes, place_in_bundle(index)).ok_or_else(damaged)?;
+    let start = stored_bodies::length_of(&bytes, place_in_tile(index)).ok_or_else(damaged)?;
     let (body, _, _) = stored_bodies::take(&bytes[start..]).ok_or_else(damaged)?;
     let mut frame = Vec::new();
     stored_bodies::push(&mut frame, &vec![0; body.len()]);

@@ -99,7 +99,8 @@ impl Leaf {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + 16);
-        let outcome = Outcome::ALL.iter().position(|one| *one == self.outcome).unwrap_or(0) as u8;
+        let outcome =
+            (0..).zip(Outcome::ALL).find_map(|(code, one)| (one == self.outcome).then_some(code)).unwrap_or(0_u8);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let flags = flag(self.clock_went_back, CLOCK_WENT_BACK)
             | flag(self.flood_begins, FLOOD_BEGINS)

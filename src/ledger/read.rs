@@ -14,7 +14,7 @@ use super::proof::Proof;
 use super::record::Record;
 use super::stored_bodies;
 use super::tiles::{TileName, bundle_entries, bundle_path, tile_hashes};
-use super::tree::{Hash, TILE_WIDTH, TileHashes, consistency_proof, inclusion_proof, leaf_hash};
+use super::tree::{Hash, TILE_WIDTH, TileHashes, consistency_proof, inclusion_proof, leaf_hash, place_in_tile};
 
 /// What is left of an entry's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
         if index >= self.size() {
             return Err(LedgerError::Missing(format!("entry {index}: the ledger has {}", self.size())));
         }
-        let (number, at) = (index / TILE_WIDTH as u64, place_in_bundle(index));
+        let (number, at) = (index / TILE_WIDTH as u64, place_in_tile(index));
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.as_ref().is_none_or(|(have, _)| *have != number) {
             *last = Some((number, self.read_bundle(number)?));
@@ -270,11 +270,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Place of an entry in its bundle.
-pub(super) fn place_in_bundle(index: u64) -> usize {
-    (index % TILE_WIDTH as u64) as u8 as usize
-}
-
 pub(super) fn io_error(path: &str, error: &io::Error) -> LedgerError {
     if error.kind() == io::ErrorKind::NotFound {
         LedgerError::Damaged(format!("{path} is missing"))
@@ -293,7 +288,7 @@ impl TileHashes for Reader<'_> {
         let width = usize::try_from(left).map_or(TILE_WIDTH, |left| left.min(TILE_WIDTH));
         let name = TileName { level: Some(level), index: tile, width };
         let bytes = self.partial_or_full(&name)?;
-        let hash = tile_hashes(&bytes).and_then(|hashes| hashes.get(place_in_bundle(index))).copied();
+        let hash = tile_hashes(&bytes).and_then(|hashes| hashes.get(place_in_tile(index))).copied();
         hash.ok_or_else(|| LedgerError::Damaged(format!("{} does not read", name.path())))
     }
 }

@@ -11,7 +11,7 @@ use super::leaf::Leaf;
 use super::note::{Note, SecretKey};
 use super::stored_bodies;
 use super::tiles::{TileName, bundle_entries, bundle_path, push_entry, tile_bytes, tile_hashes};
-use super::tree::{Edge, FullTile, Hash, TILE_WIDTH, partial_width};
+use super::tree::{Edge, FullTile, Hash, TILE_WIDTH, partial_width, place_in_tile};
 
 /// An entry on its way to the tiles.
 #[derive(Debug, Clone)]
@@ -227,7 +227,7 @@ impl Tail {
     pub(super) fn last_leaf(&self, directory: &Path) -> Result<Option<Leaf>, LedgerError> {
         let Some(last) = self.edge.size().checked_sub(1) else { return Ok(None) };
         let index = last / TILE_WIDTH as u64;
-        let width = (last % TILE_WIDTH as u64) as u8 as usize + 1;
+        let width = place_in_tile(last) + 1;
         let bundle = read_bundle(directory, index, width)?;
         let leaf = bundle_entries(&bundle).and_then(|entries| entries.last().and_then(|entry| Leaf::parse(entry)));
         leaf.map(Some).ok_or_else(|| LedgerError::Damaged(format!("entry {last} does not read")))

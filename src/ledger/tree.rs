@@ -124,11 +124,17 @@ impl Edge {
     }
 }
 
+/// Place of a hash in its tile: the index modulo 256, its lowest byte.
+#[must_use]
+pub fn place_in_tile(index: u64) -> usize {
+    usize::from(index.to_le_bytes()[0])
+}
+
 /// Width of the partial tile at `level` of a tree of `size`; 0 where there is none.
 #[must_use]
 pub fn partial_width(size: u64, level: usize) -> usize {
     let shift = u32::try_from(level).unwrap_or(u32::MAX).saturating_mul(TILE_HEIGHT);
-    (size.checked_shr(shift).unwrap_or(0) % TILE_WIDTH as u64) as u8 as usize
+    place_in_tile(size.checked_shr(shift).unwrap_or(0))
 }
 
 /// Where proofs take their hashes from.

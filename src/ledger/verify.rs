@@ -16,11 +16,11 @@ use super::journal::{self, Rest};
 use super::keyring::Keyring;
 use super::leaf::Leaf;
 use super::note::{NoteError, PublicKey, SecretKey, SignatureLine, hex};
-use super::read::{ErasedRange, place_in_bundle};
+use super::read::ErasedRange;
 use super::receipt::Receipt;
 use super::stored_bodies;
 use super::tiles::{TileName, bundle_entries, bundle_path, tile_bytes, tile_hashes};
-use super::tree::{Edge, Hash, TILE_WIDTH, leaf_hash, partial_width, root_of};
+use super::tree::{Edge, Hash, TILE_WIDTH, leaf_hash, partial_width, place_in_tile, root_of};
 use super::witness::parse_witnesses;
 
 /// What is verified against.
@@ -804,7 +804,7 @@ impl<'a> Pass<'a> {
             return self.unsealed.get(usize::try_from(index - self.size).ok()?).copied();
         }
         let number = usize::try_from(index / TILE_WIDTH as u64).ok()?;
-        self.examined.get(number)?.hashes.get(place_in_bundle(index)).copied()
+        self.examined.get(number)?.hashes.get(place_in_tile(index)).copied()
     }
 
     /// What others have kept.
