@@ -9,7 +9,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("vision", &[]),
     ("models", &["vision", "gallery"]),
     ("gallery", &["vision"]),
-    ("policy", &[]),
+    ("policy", &["ledger"]),
     ("ledger", &[]),
     ("store", &["vision", "gallery", "policy"]),
     ("operations", &["vision", "gallery", "store", "policy", "ledger"]),

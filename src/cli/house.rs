@@ -113,6 +113,10 @@ pub(super) fn oversight(data_dir: &Path) -> Result<Oversight, Failure> {
 /// its ledger. Then a household's command goes on with a ledger of its own, which is gone at its end; anybody else must
 /// ask the server, whose record would miss it.
 fn oversight_of_the_moment(data_dir: &Path, scratch: &Path) -> Result<Oversight, Failure> {
+    // Where nothing was ever recorded and no rules are, nothing is begun for the sake of a glance at a picture.
+    if !data_dir.join("ledger").exists() && !data_dir.join("policy").exists() {
+        return oversight(scratch);
+    }
     match Ledger::open(&data_dir.join("ledger"), Durability::Process) {
         Ok(ledger) => Ok(Oversight::new(Sets::of(data_dir).standing(now_ms())?, ledger)),
         Err(LedgerError::Locked(_)) => {

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::failure::{Ending, Failure, Outcome};
 use super::rules::Sets;
 use super::{Global, house, output};
+use crate::ledger::note::{KeyKind, SecretKey};
 use crate::policy::{self, Asked, Gate, PRESETS, Preset, Ruling};
 use crate::store::Store;
 
@@ -57,6 +58,20 @@ enum Action {
         /// Who agrees
         name: String,
     },
+    /// Sign a file of a set: writes FILE.note beside it, and prints the signer's entry for the set
+    Sign {
+        /// The file, inside its set
+        file: PathBuf,
+        /// File of the signer's secret key; made when there is none
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Name of a new key, such as `board.example`
+        #[arg(long, value_name = "NAME", default_value = "signer")]
+        name: String,
+        /// Directory of the set [default: the file's folder]
+        #[arg(long, value_name = "DIR")]
+        policy: Option<PathBuf>,
+    },
     /// List the sets that the program carries, or show one
     Presets {
         /// Show the text and files of this one
@@ -71,8 +86,48 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         Action::Diff { old, new } => diff(global, old, new),
         Action::Check { dir } => check(dir),
         Action::Approve { name } => approve(global, name),
+        Action::Sign { file, key, name, policy } => sign(file, key, name, policy.as_deref()),
         Action::Presets { name } => presets(name.as_deref()),
     }
+}
+
+fn sign(file: &Path, key: &Path, name: &str, set: Option<&Path>) -> Outcome {
+    let failed = |path: &Path, why: &dyn std::fmt::Display| Failure::other(format!("`{}`: {why}", path.display()));
+    let key = signing_key(key, name)?;
+    let bytes = house::read_bounded(file, policy::SET_BYTES_MAX).map_err(|why| failed(file, &why))?;
+    let text = String::from_utf8(bytes).map_err(|_| failed(file, &"is not UTF-8"))?;
+    let set = set.or(file.parent()).unwrap_or(Path::new(""));
+    let named = file.strip_prefix(set).map_err(|_| failed(file, &"does not lie in the set"))?;
+    let named: Vec<_> = named.iter().map(|part| part.to_string_lossy()).collect();
+    let mut note = file.as_os_str().to_owned();
+    note.push(".note");
+    let note = PathBuf::from(note);
+    fs::write(&note, policy::note::sign(&named.join("/"), &text, &key)).map_err(|e| failed(&note, &e))?;
+    output::lines(&[
+        format!("# wrote {}; the set must know its signer:", note.display()),
+        format!("[signer.{}]", key.public().name().replace('.', "-")),
+        format!("key = \"{}\"", key.public()),
+    ])?;
+    Ok(Ending::Done)
+}
+
+/// Reads a signer's key, or makes one that its owner alone can read.
+fn signing_key(path: &Path, name: &str) -> Result<SecretKey, Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::other(format!("`{}`: {why}", path.display()));
+    if path.exists() {
+        let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
+        return SecretKey::parse(text.trim()).map_err(|error| failed(&error));
+    }
+    let mut seed = [0u8; 32];
+    getrandom::fill(&mut seed).map_err(|error| failed(&error))?;
+    let key = SecretKey::from_seed(name, KeyKind::Log, seed).map_err(|error| failed(&error))?;
+    let mut open = fs::OpenOptions::new();
+    open.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    let mut file = open.open(path).map_err(|error| failed(&error))?;
+    std::io::Write::write_all(&mut file, format!("{}\n", key.to_text()).as_bytes()).map_err(|error| failed(&error))?;
+    Ok(key)
 }
 
 fn approve(global: &Global, name: &str) -> Outcome {

@@ -213,7 +213,8 @@ mod tests {
             let calibration = from_toml(text).unwrap();
             for (percent, rate) in LEVELS {
                 let anchor = calibration.anchors().iter().find(|anchor| anchor.percent == percent).unwrap();
-                assert!((anchor.fmr.rate / rate - 1.0).abs() < 0.02, "{network}, {percent}: {}", anchor.fmr.rate);
+                // Cosines have four places, and a step of the last is 3 % of a rate where scores lie close together.
+                assert!((anchor.fmr.rate / rate - 1.0).abs() < 0.03, "{network}, {percent}: {}", anchor.fmr.rate);
             }
         }
     }

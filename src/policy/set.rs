@@ -13,6 +13,7 @@ use super::note;
 use super::table::{PolicyError, Source, Table};
 use super::vocabulary::Source as FaceSource;
 use super::vocabulary::{Actor, Place, Profile, Purpose};
+use crate::ledger::note::PublicKey;
 
 /// Most bytes of a set's files together.
 pub const SET_BYTES_MAX: usize = 4 << 20;
@@ -74,7 +75,7 @@ pub struct OwnRules {
 /// Who may sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signer {
-    pub(super) key: note::VerifyingKey,
+    pub(super) key: PublicKey,
 }
 
 /// What the files of a set say.
@@ -353,5 +354,5 @@ fn event(table: Table<'_>) -> Result<Event, PolicyError> {
 fn signer(table: Table<'_>) -> Result<Signer, PolicyError> {
     table.only(&["key", "text"])?;
     let key = table.needed("key")?;
-    note::VerifyingKey::parse(key).map(|key| Signer { key }).map_err(|reason| table.error_at("key", reason))
+    PublicKey::parse(key).map(|key| Signer { key }).map_err(|reason| table.error_at("key", reason.to_string()))
 }

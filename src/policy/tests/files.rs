@@ -1,8 +1,7 @@
 //! Files that are wrong, hostile, or signed.
 
-use ed25519_dalek::SigningKey;
-
 use super::*;
+use crate::ledger::note::{KeyKind, SecretKey};
 use crate::policy::note;
 
 fn refusal(files: &[(&str, &str)]) -> PolicyError {
@@ -96,7 +95,7 @@ fn what_is_wrong_is_told_with_file_line_and_reason() {
         Wrong { text: "[[floor]]\nmax_faces = 0", line: 2, says: "at least 1" },
         Wrong { text: "[tenant.t]\njurisdictions = [\"EU\"]", line: 2, says: "name the member state" },
         Wrong { text: "\n\n[tenants.t]\nactor = \"ngo\"", line: 3, says: "unknown key `tenants`" },
-        Wrong { text: "[signer.s]\nkey = \"x\"", line: 2, says: "verifying key" },
+        Wrong { text: "[signer.s]\nkey = \"x\"", line: 2, says: "public key" },
         Wrong { text: "[event.e]\non = 10:00:00\ntext = \"t\"", line: 2, says: "needs a date" },
         Wrong { text: "[event.e]\non = 2020-01-01T10:00:00\ntext = \"t\"", line: 2, says: "offset" },
     ];
@@ -170,9 +169,9 @@ fn the_hash_is_that_of_names_and_texts_in_any_order() {
 
 #[test]
 fn a_signed_commitment_says_by_whom() {
-    let key = SigningKey::from_bytes(&[3; 32]);
-    let signers = format!("[signer.board]\nkey = \"{}\"\n", note::verifying_key("board.example", &key).unwrap());
-    let signed = note::sign("a.toml", GOOD, "board.example", &key).unwrap();
+    let key = SecretKey::from_seed("board.example", KeyKind::Log, [3; 32]).unwrap();
+    let signers = format!("[signer.board]\nkey = \"{}\"\n", key.public());
+    let signed = note::sign("a.toml", GOOD, &key);
     let files = [("a.toml", GOOD), ("a.toml.note", signed.as_str()), ("s.toml", signers.as_str())];
     let gate = gate(&files);
     assert_eq!(gate.set().commitments["a"].signed_by, ["board.example"]);
