@@ -14,7 +14,7 @@ use super::{in_memory, ledger_of, record, with};
 
 const MEBIBYTE: usize = 1 << 20;
 /// Entries of a ledger of a mebibyte.
-const ENTRIES: u64 = 4000;
+const ENTRIES: u64 = 4300;
 
 fn found(files: &InMemory) -> Vec<String> {
     verify(files, &Against { threads: 1, ..Against::default() }).findings.iter().map(ToString::to_string).collect()
