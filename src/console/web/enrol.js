@@ -30,7 +30,7 @@ class Work {
   running = false;
   trouble = null; // words of what stopped it
   counts = { waiting: 0, done: 0, faces: 0, refused: 0 };
-  users = new Set();
+  users = new Map(); // each made once, however many pictures of it are under way
   listeners = new Set();
 
   constructor(house) { this.house = house; }
@@ -85,13 +85,13 @@ class Work {
       try {
         return await this.enrol(item, signal);
       } catch (error) {
-        if (signal.aborted) return void (item.state = "waiting");
+        if (signal.aborted) return this.back(item, signal);
         if (error instanceof Unreachable) {
           // The server is away: wait for it, unless the person stops.
           this.trouble = t("enrol.away");
           this.changed();
           await rest(ASK_AGAIN_MS, signal).catch(() => {});
-          if (signal.aborted) return void (item.state = "waiting");
+          if (signal.aborted) return this.back(item, signal);
           continue;
         }
         if (error.code === "ResourceNotFoundException" || error.name === "SessionOver" || /Signature|Client|Authentication/.test(error.code ?? "")) {
@@ -101,6 +101,14 @@ class Work {
         return this.turn(item, "refused", said(error));
       }
     }
+  }
+
+  // An item of a round that was stopped waits again; a round that has begun meanwhile takes it up.
+  back(item, signal) {
+    item.state = "waiting";
+    if (!this.running || this.control.signal === signal) return;
+    this.next = 0;
+    this.worker(this.control.signal);
   }
 
   async enrol(item, signal) {
@@ -126,10 +134,14 @@ class Work {
 
   async toPerson(collection, user, ids) {
     if (!this.users.has(user)) {
-      await ask("CreateUser", { CollectionId: collection, UserId: user }).catch((error) => { if (error.code !== "ConflictException") throw error; });
-      this.users.add(user);
+      this.users.set(user, ask("CreateUser", { CollectionId: collection, UserId: user }).catch((error) => {
+        if (error.code === "ConflictException") return;
+        this.users.delete(user);
+        throw error;
+      }));
     }
     try {
+      await this.users.get(user);
       const { refused } = await associate(collection, user, ids);
       return refused.some((face) => face.Reasons.includes("LOW_MATCH_CONFIDENCE")) ? [t("enrol.unlike", { name: user })] : [];
     } catch (error) {
@@ -204,7 +216,7 @@ export function enrolView(house) {
 
   return element("section", { class: "enrol", "aria-label": t("collection.add") },
     element("div", { class: "columns" },
-      element("div", {}, chooser(t("enrol.drop"), take, { many: true, hint: t("enrol.hint") }), status),
+      element("div", {}, chooser(t("enrol.drop"), take, { many: true, hint: t("enrol.hint"), compact: true }), status),
       element("fieldset", { class: "card stack" }, element("legend", {}, t("enrol.how")),
         field(t("enrol.naming"), naming, t("enrol.namingHint")), fixedRow, peopleRow, largestRow, field(t("enrol.quality"), quality),
         cropsRow, element("p", { class: "hint" }, t("enrol.cropsHint")))));

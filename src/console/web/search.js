@@ -1,7 +1,7 @@
 // Searching a collection: by a picture, a face or a person, with a threshold that says what it costs.
 
 import { ask, call } from "./api.js";
-import { chooser, takePastes } from "./chooser.js";
+import { chooser, takeDrops, takePastes } from "./chooser.js";
 import { addressOf } from "./collections.js";
 import { button, element, freshId, say } from "./element.js";
 import { failed } from "./failure.js";
@@ -44,6 +44,7 @@ class Search {
     if (by && id) this.start({ by, id });
     else this.offer();
     takePastes(this.node, ([first]) => this.picture(first));
+    takeDrops(this.node, ([first]) => this.picture(first));
   }
 
   async expect() {
