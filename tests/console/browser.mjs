@@ -79,7 +79,7 @@ export async function open(browser, server, { width = 1280, height = 800, scheme
     const text = message.text();
     if (!["error", "warning"].includes(message.type())) return;
     if (expecting.refusals && /status of 400/.test(text)) return;
-    if (expecting.silence && /ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_SOCKET/.test(text)) return;
+    if (expecting.silence && /ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_SOCKET|status of 502/.test(text)) return;
     complaints.push(text);
   });
   page.on("pageerror", (error) => complaints.push(`${error.message}\n${error.stack}`));

@@ -60,7 +60,7 @@ const says = (words) => page.locator("main").getByText(words).first();
 const remove = (name) => page.locator(`[data-slot=${name}]`).getByRole("button", { name: "Remove" }).click();
 const dialog = () => page.getByRole("dialog");
 const news = (hasText) => page.locator(".notice.good", { hasText }).first().waitFor();
-const cardOf = (name) => page.locator(".face-card", { hasText: name });
+const cardOf = (name) => page.locator(".face-card").filter({ has: page.getByRole("link", { name: `Person ${name}`, exact: true }) });
 
 await flow("a policy forbids what is not ours", async () => {
   page = await open(browser, server);
@@ -332,7 +332,8 @@ await flow("searching by picture, face and person, with a threshold that says wh
   await page.getByRole("heading", { name: people[3] }).waitFor();
   await page.locator(".face-card input").first().check();
   await page.getByRole("link", { name: "Search for it" }).click();
-  await says("Faces like this one").waitFor();
+  await says(`Faces like ${people[3]}`).waitFor();
+  await slider.fill("40");
   await page.locator(".match", { hasText: people[3] }).first().waitFor();
   await go(page, `#/collections/press/search/user/${encodeURIComponent(people[3])}`);
   await says(`People like ${people[3]}`).waitFor();
