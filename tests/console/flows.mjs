@@ -499,11 +499,11 @@ await flow("on a phone, in French, in the dark", async () => {
   await tried("source", picture("portrait.png"));
   await tried("target", picture("mirrored.png"));
   await says("1 paire de personnes différentes").or(says("paire de personnes différentes sur")).first().waitFor();
-  await accessible(page, "essayer");
+  await accessible(page, "essayer", ["dark"]);
   for (const [room, words] of [["collections", "press"], ["collections/press", "visages"], ["collections/press/people", "Nouvelle personne"], ["collections/press/add", "Déposez"], ["collections/press/search", "Sur 1"], ["record", "registre"], ["keys", "Créer une clé"]]) {
     await go(page, `#/${room}`);
     await says(words).waitFor();
-    await accessible(page, `${room}, phone`);
+    await accessible(page, `${room}, phone`, ["dark"]);
   }
   await page.getByLabel("Langue").selectOption("en");
   await page.getByRole("heading", { name: "Access keys" }).waitFor();
