@@ -74,7 +74,7 @@ export const expecting = { refusals: false, silence: false };
 export async function open(browser, server, { width = 1280, height = 800, scheme = "light", locale = "en-US", room = "" } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, locale, reducedMotion: "reduce" });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(120_000); // other work may have the machine
   page.on("console", (message) => {
     const text = message.text();
     if (!["error", "warning"].includes(message.type())) return;

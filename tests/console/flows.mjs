@@ -376,7 +376,7 @@ await flow("500 files at once: three under way, stopped, gone on with, the serve
   await go(page, "#/collections/many/faces");
   await page.locator(".face-card").first().waitFor();
   await go(page, "#/collections/many/add");
-  await says("500 / 500").waitFor({ timeout: 90_000 });
+  await says("500 / 500").waitFor({ timeout: 300_000 });
   await says("125 faces").waitFor();
   await says("375 refused").waitFor();
   await says("… and 275 more").waitFor();

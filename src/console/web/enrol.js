@@ -24,6 +24,7 @@ addEventListener("beforeunload", (event) => {
 
 const stem = (path) => path.split("/").at(-1).replace(/\.[^.]*$/, "");
 const folderOf = (path) => path.split("/").at(-2) ?? "";
+// "Ada_0001" is a picture of Ada.
 const person = (name) => name.replace(/[_\-. ]*\d+$/, "") || name;
 
 class Work {
@@ -127,7 +128,7 @@ class Work {
     const words = [t("count.faces", { n: ids.length })];
     if (left.length) words.push(t("enrol.leftOut", { n: left.length, why: why.join(", ") }));
     if (note) words.push(t(...note));
-    if (options.people && options.naming !== "none") words.push(...await this.toPerson(collection, tidiedUser(person(name)), ids));
+    if (options.people && options.naming !== "none") words.push(...await this.toPerson(collection, tidiedUser(options.naming === "file" ? person(name) : name), ids));
     if (options.crops) await this.keepCrops(collection, blob, answer.FaceRecords);
     this.counts.faces += ids.length;
     this.turn(item, "done", words.join(" · "));

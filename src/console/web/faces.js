@@ -38,6 +38,10 @@ export class Wall {
       const answer = await ask("ListFaces", { CollectionId: this.house.id, UserId: this.user ?? undefined, MaxResults: PAGE, NextToken: token });
       this.faces = answer.Faces.map((face) => this.user ? { ...face, UserId: this.user } : face);
       this.next = answer.NextToken;
+      if (!this.faces.length && this.tokens.length > 1) { // the last page's faces are gone
+        this.tokens.pop();
+        return this.load();
+      }
       this.draw();
     } catch (error) {
       this.list.replaceChildren();
