@@ -12,6 +12,7 @@
 mod api;
 mod architecture;
 mod cli;
+mod console;
 mod crash;
 mod detectors;
 mod dlib;

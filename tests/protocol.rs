@@ -173,6 +173,40 @@ fn requests_share_a_connection_one_after_another_and_at_once() {
 }
 
 #[test]
+fn the_pages_are_for_everybody_and_held_to_a_strict_policy() {
+    let server = plain();
+    let get = |line: &str, more: &str| {
+        server.tell(format!("{line} HTTP/1.1\r\nHost: localhost\r\n{more}{CLOSE}\r\n").as_bytes())
+    };
+    let page = get("GET /", "");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<!doctype html>"), "{page}");
+    let lower = page.to_ascii_lowercase();
+    let header = |name: &str| {
+        let line = lower.lines().find(|line| line.starts_with(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("no {name}")).split_once(": ").unwrap().1.to_owned()
+    };
+    let policy = header("content-security-policy");
+    for rule in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "connect-src 'self'"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("cache-control"), "no-cache");
+
+    // A browser that has it is told so; HEAD sends no body.
+    let known = get("GET /", &format!("If-None-Match: \"x\", {}\r\n", header("etag")));
+    assert!(known.starts_with("HTTP/1.1 304") && !known.contains("<!doctype"), "{known}");
+    assert!(known.to_ascii_lowercase().contains("content-security-policy"));
+    let head = get("HEAD /console/style.css", "");
+    assert!(head.starts_with("HTTP/1.1 200") && head.to_ascii_lowercase().contains("content-type: text/css"));
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+    assert!(get("GET /console/server.json", "").ends_with("{\"SignedRequests\":false}\n"));
+    // Rebinding: a name that is not this machine's gets no page from a server without signatures.
+    let foreign = server.tell(format!("GET / HTTP/1.1\r\nHost: evil.example\r\n{CLOSE}\r\n").as_bytes());
+    assert_error(&foreign, 400, "AccessDeniedException");
+}
+
+#[test]
 fn every_path_is_the_api_and_other_methods_are_not() {
     let server = plain();
     for path in ["/", "/prefix/", "/a%20b/c", "http://localhost/"] {

@@ -593,3 +593,129 @@ fn imported_embeddings_are_searched_like_others_and_only_in_their_network() {
     let error = import(vec![(None, embedding("another", 1))]).unwrap_err();
     assert!(matches!(error, OperationError::InvalidParameter(_)), "{error}");
 }
+
+impl House {
+    fn keys(&self) -> Vec<list_access_keys::KeySummary> {
+        let Ok(Response::ListAccessKeys(output)) = self.ask(Request::ListAccessKeys(list_access_keys::Input)) else {
+            panic!()
+        };
+        output.keys
+    }
+
+    fn create_key(&self) -> create_access_key::Output {
+        let Ok(Response::CreateAccessKey(output)) = self.ask(Request::CreateAccessKey(create_access_key::Input)) else {
+            panic!()
+        };
+        output
+    }
+
+    fn revoke(&self, access_key_id: &str) -> Result<Response, OperationError> {
+        let access_key_id = access_key_id.to_owned();
+        self.ask(Request::RevokeAccessKey(revoke_access_key::Input { access_key_id }))
+    }
+}
+
+#[test]
+fn keys_sign_from_their_answer_until_that_of_their_revocation() {
+    let house = house();
+    let (first, second) = (house.create_key(), house.create_key());
+    assert_eq!(house.service.secret_of(&first.access_key_id).unwrap(), Some(first.secret_access_key.clone()));
+    house.revoke(&first.access_key_id).unwrap();
+    assert_eq!(house.service.secret_of(&first.access_key_id).unwrap(), None);
+    let gone = OperationError::KeyNotFound(first.access_key_id.clone());
+    assert_eq!(house.revoke(&first.access_key_id).unwrap_err(), gone);
+    // Nobody locks everybody out.
+    assert!(matches!(house.revoke(&second.access_key_id), Err(OperationError::InvalidParameter(_))));
+    let states: Vec<bool> = house.keys().iter().map(|key| key.active).collect();
+    assert_eq!(states, [false, true]);
+
+    // All of it is on disk.
+    let House { service, dir } = house;
+    drop(service);
+    let again = House { service: open(dir.path()), dir };
+    assert_eq!(again.service.secret_of(&first.access_key_id).unwrap(), None);
+    assert_eq!(again.service.secret_of(&second.access_key_id).unwrap(), Some(second.secret_access_key));
+}
+
+#[test]
+fn of_two_keys_that_revoke_each_other_at_once_one_stays() {
+    let house = house();
+    let keys = [house.create_key().access_key_id, house.create_key().access_key_id];
+    let revoked = std::thread::scope(|scope| {
+        let threads: Vec<_> = keys.iter().map(|key| scope.spawn(|| house.revoke(key).is_ok())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).filter(|&ok| ok).count()
+    });
+    assert_eq!(revoked, 1);
+    assert_eq!(house.keys().iter().filter(|key| key.active).count(), 1);
+}
+
+#[test]
+fn a_secret_is_in_no_log_line() {
+    let key = house().create_key();
+    assert!(!format!("{key:?}").contains(&key.secret_access_key));
+}
+
+/// A house whose network has a calibration.
+fn calibrated() -> House {
+    use crate::gallery::similarity::{Anchor, LEVELS, RateSource, StatedRate};
+    let anchors = LEVELS.iter().enumerate().map(|(step, &(percent, rate))| Anchor {
+        percent,
+        cosine: 0.1 * step as f32,
+        fmr: StatedRate { rate, low: 0.8 * rate, high: 1.25 * rate, source: RateSource::Counted },
+        spread: 0.0,
+    });
+    let calibration = Calibration::none(ModelId::new("made-up")).with_anchors(anchors.collect()).unwrap();
+    let mut house = house();
+    house.service.settings.calibrations.insert(calibration);
+    house
+}
+
+fn expectations(house: &House, collection_id: Option<CollectionId>, users: bool) -> get_expectations::Output {
+    let input = get_expectations::Input { collection_id, users };
+    let Ok(Response::GetExpectations(output)) = house.ask(Request::GetExpectations(input)) else { panic!() };
+    output
+}
+
+#[test]
+fn expectations_are_those_of_the_search_answers() {
+    use crate::gallery::expectation::{Fpir, Unknown};
+    let house = calibrated();
+    house.ids(&[1, 2, 3]);
+    let told = expectations(&house, Some(staff()), false);
+    assert_eq!((told.faces, told.unknown, told.thresholds.len()), (Some(3), None, 101));
+    for percent in [0.0_f32, 50.0, 80.0, 93.0, 100.0] {
+        let input = search_faces_by_image::Input {
+            collection_id: staff(),
+            image: ImageSource::Bytes(vec![7]),
+            threshold: Some(percent),
+            faces_max: None,
+            quality_filter: QualityFilter::None,
+        };
+        let Ok(Response::SearchFacesByImage(found)) = house.ask(Request::SearchFacesByImage(input)) else { panic!() };
+        let at = told.thresholds.iter().find(|at| at.percent == percent).unwrap();
+        assert_eq!(at.fpir, Some(found.expected.fpir), "{percent}");
+    }
+    let rates = told.thresholds.iter().map(|at| match at.fpir {
+        Some(Fpir::Known { rate, .. }) => rate,
+        _ => panic!("known"),
+    });
+    assert!(rates.collect::<Vec<_>>().windows(2).all(|pair| pair[0] >= pair[1]));
+
+    let users = expectations(&house, Some(staff()), true);
+    assert_eq!(users.unknown, Some(Unknown::UserVectors));
+    assert!(users.thresholds.iter().all(|at| at.fpir.is_none()));
+    let model = expectations(&house, None, false);
+    assert_eq!((model.faces, model.unknown), (None, None));
+    assert_eq!(model.thresholds[80].fmr.rate.to_bits(), told.thresholds[80].fmr.rate.to_bits());
+}
+
+#[test]
+fn what_is_not_known_is_not_told() {
+    use crate::gallery::expectation::Unknown;
+    let house = house();
+    let told = expectations(&house, Some(staff()), false);
+    assert_eq!((told.unknown, told.thresholds.len()), (Some(Unknown::Uncalibrated), 0));
+    let nowhere = get_expectations::Input { collection_id: CollectionId::parse("nowhere"), users: false };
+    let error = house.ask(Request::GetExpectations(nowhere)).unwrap_err();
+    assert!(matches!(error, OperationError::CollectionNotFound(_)), "{error}");
+}

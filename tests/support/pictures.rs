@@ -78,6 +78,36 @@ pub fn nobody(side: usize) -> Rgb {
     })
 }
 
+/// In the middle of noise, which no format makes small.
+pub fn on_noise(picture: &Rgb, width: usize, height: usize) -> Rgb {
+    let (left, top) = ((width - picture.width) / 2, (height - picture.height) / 2);
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let pixel = |(x, y): (usize, usize)| {
+        let noise = [noise(), noise(), noise()];
+        let inside = (left..left + picture.width).contains(&x) && (top..top + picture.height).contains(&y);
+        if inside { at(picture, x - left, y - top) } else { noise }
+    };
+    Rgb { width, height, pixels: places.flat_map(pixel).collect() }
+}
+
+/// An uncompressed BMP; its width must be a multiple of four.
+pub fn encode_bmp(picture: &Rgb) -> Vec<u8> {
+    let word = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
+    let (header, body) = (54, picture.pixels.len());
+    let mut bytes = [&b"BM"[..], &word(header + body), &word(0), &word(header)].concat();
+    bytes.extend([word(40), word(picture.width), word(picture.height), [1, 0, 24, 0]].concat());
+    bytes.extend([0; 24]);
+    for row in picture.pixels.chunks_exact(3 * picture.width).rev() {
+        bytes.extend(row.chunks_exact(3).flat_map(|rgb| [rgb[2], rgb[1], rgb[0]]));
+    }
+    bytes
+}
+
 /// Writes portrait, mirrored, darker, nobody and a text file named `.jpg` into `directory`.
 pub fn write_all(portrait_png: &Path, directory: &Path) -> PathBuf {
     fs::create_dir_all(directory).unwrap();

@@ -8,6 +8,7 @@ import { failed, said } from "./failure.js";
 import { day, t } from "./words.js";
 
 const PAGE = 30;
+const SHOWN_FACES = 6;
 const NAME = /^[a-zA-Z0-9_.-]{1,255}$/;
 
 export const addressOf = (collection, ...rest) => `#/collections/${[collection, ...rest].map(encodeURIComponent).join("/")}`;
@@ -57,7 +58,17 @@ export function collectionsPage() {
       element("a", { class: "cover", href: addressOf(id) }, icon("people"), element("strong", {}, id)), counts,
       button(null, () => remove(id, item), { kind: "quiet-button", sign: "bin", "aria-label": t("collections.deleteNamed", { name: id }) }));
     seen.observe(item);
+    faces(id, item);
     return item;
+  }
+
+  // Those of this browser's small pictures that are of it; nothing is asked of the server.
+  async function faces(id, item) {
+    const blobs = await crops.some(id, SHOWN_FACES);
+    item.append(element("span", { class: "row", "aria-hidden": "true" }, blobs.map((blob) => {
+      const address = URL.createObjectURL(blob);
+      return element("img", { src: address, alt: "", onload: () => URL.revokeObjectURL(address) });
+    })));
   }
 
   async function describe(item) {

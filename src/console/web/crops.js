@@ -54,4 +54,7 @@ export const eraseCollection = (collection) => quietly(async () => {
   return count;
 }, 0);
 
+// A few of a collection's, in no order.
+export const some = (collection, most) => quietly(async () => done((await store("readonly")).getAll(ofCollection(collection), most)), []);
+
 export const count = (collection) => quietly(async () => done((await store("readonly")).count(ofCollection(collection))), 0);

@@ -14,6 +14,7 @@ const AT_ONCE = 3;
 const SHOWN_MAX = 100;
 const CROP_PX = 144;
 const ASK_AGAIN_MS = 2000;
+const LISTS_MS = 400;
 
 // One for each collection, so that leaving the page does not end the work.
 const works = new Map();
@@ -23,6 +24,7 @@ addEventListener("beforeunload", (event) => {
 
 const stem = (path) => path.split("/").at(-1).replace(/\.[^.]*$/, "");
 const folderOf = (path) => path.split("/").at(-2) ?? "";
+// "Ada_0001" is a picture of Ada.
 const person = (name) => name.replace(/[_\-. ]*\d+$/, "") || name;
 
 class Work {
@@ -30,8 +32,8 @@ class Work {
   running = false;
   trouble = null; // words of what stopped it
   counts = { waiting: 0, done: 0, faces: 0, refused: 0 };
-  users = new Set();
-  listeners = new Set();
+  users = new Map(); // each made once, however many pictures of it are under way
+  draw = () => {}; // of the page that shows it, if any does
 
   constructor(house) { this.house = house; }
 
@@ -85,13 +87,13 @@ class Work {
       try {
         return await this.enrol(item, signal);
       } catch (error) {
-        if (signal.aborted) return void (item.state = "waiting");
+        if (signal.aborted) return this.back(item, signal);
         if (error instanceof Unreachable) {
           // The server is away: wait for it, unless the person stops.
           this.trouble = t("enrol.away");
           this.changed();
           await rest(ASK_AGAIN_MS, signal).catch(() => {});
-          if (signal.aborted) return void (item.state = "waiting");
+          if (signal.aborted) return this.back(item, signal);
           continue;
         }
         if (error.code === "ResourceNotFoundException" || error.name === "SessionOver" || /Signature|Client|Authentication/.test(error.code ?? "")) {
@@ -101,6 +103,14 @@ class Work {
         return this.turn(item, "refused", said(error));
       }
     }
+  }
+
+  // An item of a round that was stopped waits again; a round that has begun meanwhile takes it up.
+  back(item, signal) {
+    item.state = "waiting";
+    if (!this.running || this.control.signal === signal) return;
+    this.next = 0;
+    this.worker(this.control.signal);
   }
 
   async enrol(item, signal) {
@@ -118,7 +128,7 @@ class Work {
     const words = [t("count.faces", { n: ids.length })];
     if (left.length) words.push(t("enrol.leftOut", { n: left.length, why: why.join(", ") }));
     if (note) words.push(t(...note));
-    if (options.people && options.naming !== "none") words.push(...await this.toPerson(collection, tidiedUser(person(name)), ids));
+    if (options.people && options.naming !== "none") words.push(...await this.toPerson(collection, tidiedUser(options.naming === "file" ? person(name) : name), ids));
     if (options.crops) await this.keepCrops(collection, blob, answer.FaceRecords);
     this.counts.faces += ids.length;
     this.turn(item, "done", words.join(" · "));
@@ -126,10 +136,14 @@ class Work {
 
   async toPerson(collection, user, ids) {
     if (!this.users.has(user)) {
-      await ask("CreateUser", { CollectionId: collection, UserId: user }).catch((error) => { if (error.code !== "ConflictException") throw error; });
-      this.users.add(user);
+      this.users.set(user, ask("CreateUser", { CollectionId: collection, UserId: user }).catch((error) => {
+        if (error.code === "ConflictException") return;
+        this.users.delete(user);
+        throw error;
+      }));
     }
     try {
+      await this.users.get(user);
       const { refused } = await associate(collection, user, ids);
       return refused.some((face) => face.Reasons.includes("LOW_MATCH_CONFIDENCE")) ? [t("enrol.unlike", { name: user })] : [];
     } catch (error) {
@@ -163,7 +177,7 @@ class Work {
   changed() {
     if (this.asked) return;
     this.asked = true;
-    requestAnimationFrame(() => { this.asked = false; for (const listen of this.listeners) listen(); });
+    requestAnimationFrame(() => { this.asked = false; this.draw(); });
   }
 
   summary() {
@@ -176,7 +190,6 @@ export function enrolView(house) {
   const work = works.get(house.id) ?? new Work(house);
   work.house = house;
   works.set(house.id, work);
-  const status = element("div", { class: "enrol-status" });
   const naming = element("select", {}, ["file", "folder", "fixed", "none"].map((value) => element("option", { value }, t(`enrol.naming.${value}`))));
   const fixedName = element("input", { type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   const fixedRow = field(t("enrol.name"), fixedName);
@@ -193,43 +206,62 @@ export function enrolView(house) {
     largest: largest.checked, people: people.checked && !people.disabled, crops: keepCrops.checked,
   });
 
-  const draw = () => {
-    if (!status.isConnected && status.dataset.shown) return work.listeners.delete(draw);
-    status.dataset.shown = "yes";
-    drawStatus(status, work);
-  };
-  work.listeners.clear();
-  work.listeners.add(draw);
-  drawStatus(status, work);
+  const status = statusView(work);
+  work.draw = status.draw;
+  status.draw();
 
   return element("section", { class: "enrol", "aria-label": t("collection.add") },
     element("div", { class: "columns" },
-      element("div", {}, chooser(t("enrol.drop"), take, { many: true, hint: t("enrol.hint") }), status),
+      element("div", {}, chooser(t("enrol.drop"), take, { many: true, hint: t("enrol.hint"), compact: true }), status.node),
       element("fieldset", { class: "card stack" }, element("legend", {}, t("enrol.how")),
         field(t("enrol.naming"), naming, t("enrol.namingHint")), fixedRow, peopleRow, largestRow, field(t("enrol.quality"), quality),
         cropsRow, element("p", { class: "hint" }, t("enrol.cropsHint")))));
 }
 
-function drawStatus(place, work) {
-  const total = work.items.length, { waiting, done, faces, refused } = work.counts;
-  if (!total) return place.replaceChildren();
-  const finished = total - waiting;
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.act : null;
-  const act = (name, key, run, more) => button(t(key), run, { "data-act": name, ...more });
-  place.replaceChildren(
-    element("div", { class: "card stack" },
-      element("div", { class: "line" }, element("strong", {}, t(work.running ? "enrol.running" : waiting ? "enrol.halted" : "enrol.finished")), element("span", { class: "figure" }, `${number(finished)} / ${number(total)}`)),
-      element("progress", { max: total, value: finished, "aria-label": t("enrol.progress") }),
-      element("p", { class: "tally" }, element("span", {}, t("count.faces", { n: faces })), element("span", {}, t("enrol.donePictures", { n: done })), element("span", { class: refused ? "bad" : "" }, t("enrol.refused", { n: refused }))),
-      work.trouble && notice("bad", element("p", {}, work.trouble)),
-      element("div", { class: "buttons" },
-        work.running && act("stop", "enrol.stop", () => work.stop(), { sign: "stop" }),
-        !work.running && waiting > 0 && act("go", "enrol.resume", () => work.go(), { kind: "primary", sign: "play" }),
-        !work.running && refused > 0 && act("again", "enrol.again", () => work.again(), {}),
-        !work.running && done > 0 && element("a", { class: "button", href: addressOf(work.house.id) }, t("enrol.see")))),
-    lines(t("enrol.refusedTitle"), work.items, "refused", true),
-    lines(t("enrol.doneTitle"), work.items, "done", false));
-  if (focused) (place.querySelector(`[data-act="${focused}"]`) ?? place.querySelector("[data-act]"))?.focus();
+// How it goes. Made once and changed in place: a button that is made anew under a finger cannot be pressed.
+function statusView(work) {
+  const head = element("strong", {}), figure = element("span", { class: "figure" });
+  const bar = element("progress", { max: 1, value: 0, "aria-label": t("enrol.progress") });
+  const [faces, pictures, refused] = [element("span", {}), element("span", {}), element("span", {})];
+  const trouble = element("div", {}), lists = element("div", {});
+  const stop = button(t("enrol.stop"), () => { work.stop(); resume.focus(); }, { sign: "stop" });
+  const resume = button(t("enrol.resume"), () => { work.go(); stop.focus(); }, { kind: "primary", sign: "play" });
+  const again = button(t("enrol.again"), () => { work.again(); stop.focus(); });
+  const see = element("a", { class: "button", href: addressOf(work.house.id) }, t("enrol.see"));
+  const node = element("div", { class: "enrol-status" },
+    element("div", { class: "card stack" }, element("div", { class: "line" }, head, figure), bar,
+      element("p", { class: "tally" }, faces, pictures, refused), trouble, element("div", { class: "buttons" }, stop, resume, again, see)),
+    lists);
+
+  const draw = () => {
+    const total = work.items.length, { waiting, done } = work.counts;
+    node.hidden = !total;
+    if (!total) return;
+    head.textContent = t(work.running ? "enrol.running" : waiting ? "enrol.halted" : "enrol.finished");
+    figure.textContent = `${number(total - waiting)} / ${number(total)}`;
+    Object.assign(bar, { max: total, value: total - waiting });
+    faces.textContent = t("count.faces", { n: work.counts.faces });
+    pictures.textContent = t("enrol.donePictures", { n: done });
+    refused.textContent = t("enrol.refused", { n: work.counts.refused });
+    refused.classList.toggle("bad", work.counts.refused > 0);
+    if (trouble.textContent !== (work.trouble ?? "")) trouble.replaceChildren(work.trouble ? notice("bad", element("p", {}, work.trouble)) : "");
+    stop.hidden = !work.running;
+    resume.hidden = work.running || !waiting;
+    again.hidden = work.running || !work.counts.refused;
+    see.hidden = work.running || !done;
+    slowly();
+  };
+
+  // Lists of thousands of pictures need not be drawn sixty times a second.
+  let due = null;
+  const slowly = () => {
+    due ??= setTimeout(() => {
+      due = null;
+      const open = (state, first) => lists.querySelector(`.${state}`)?.open ?? first;
+      lists.replaceChildren(...[lines(t("enrol.refusedTitle"), work.items, "refused", open("refused", true)), lines(t("enrol.doneTitle"), work.items, "done", open("done", false))].filter(Boolean));
+    }, work.running ? LISTS_MS : 0);
+  };
+  return { node, draw };
 }
 
 // At most SHOWN_MAX lines, the latest first: 10,000 would freeze the page and help nobody.

@@ -2,7 +2,6 @@
 
 import * as crops from "./crops.js";
 import { element, icon } from "./element.js";
-import { fixed, t } from "./words.js";
 
 export const nameOf = (face) => face.UserId ?? face.ExternalImageId ?? face.FaceId.slice(0, 8);
 
@@ -16,7 +15,7 @@ function hue(text) {
 export function portrait(collection, face, size = "") {
   const name = nameOf(face);
   const letters = name.split(/[_.:\-\s]+/).filter((part) => /^\p{L}/u.test(part)).slice(0, 2).map((part) => part[0].toUpperCase()).join("");
-  const plate = element("span", { class: "plate", place: { "--hue": hue(name) } }, letters || icon("person"));
+  const plate = element("span", { class: "plate" }, letters || icon("person"));
   plate.style.setProperty("--hue", hue(name));
   const node = element("span", { class: `portrait ${size}`, "aria-hidden": "true" }, plate);
   crops.get(collection, face.FaceId).then((blob) => {
@@ -28,7 +27,3 @@ export function portrait(collection, face, size = "") {
   return node;
 }
 
-export const facts = (face) => [
-  face.UserId && face.ExternalImageId ? t("face.picture", { name: face.ExternalImageId }) : null,
-  t("face.confidence", { confidence: fixed(face.Confidence, 1) }),
-].filter(Boolean).join(" · ");

@@ -3,11 +3,11 @@
 import { ask } from "./api.js";
 import * as crops from "./crops.js";
 import { addressOf } from "./collections.js";
-import { button, element, notice, say, tick } from "./element.js";
+import { button, element, icon, notice, say, tick } from "./element.js";
 import { failed } from "./failure.js";
-import { facts, nameOf, portrait } from "./face_card.js";
+import { portrait } from "./face_card.js";
 import * as grouping from "./grouping.js";
-import { t } from "./words.js";
+import { fixed, t } from "./words.js";
 
 const PAGE = 60;
 
@@ -38,6 +38,10 @@ export class Wall {
       const answer = await ask("ListFaces", { CollectionId: this.house.id, UserId: this.user ?? undefined, MaxResults: PAGE, NextToken: token });
       this.faces = answer.Faces.map((face) => this.user ? { ...face, UserId: this.user } : face);
       this.next = answer.NextToken;
+      if (!this.faces.length && this.tokens.length > 1) { // the last page's faces are gone
+        this.tokens.pop();
+        return this.load();
+      }
       this.draw();
     } catch (error) {
       this.list.replaceChildren();
@@ -73,15 +77,17 @@ export class Wall {
   }
 
   card(face) {
-    const [row, box] = tick(nameOf(face), { checked: this.chosen.has(face.FaceId), onchange: () => {
+    const [row, box] = tick(face.ExternalImageId ?? face.FaceId.slice(0, 8), { title: face.FaceId, checked: this.chosen.has(face.FaceId), onchange: () => {
       if (box.checked) this.chosen.set(face.FaceId, face); else this.chosen.delete(face.FaceId);
       card.classList.toggle("chosen", box.checked);
       this.choice();
     } });
     row.prepend(portrait(this.house.id, face));
     const card = element("li", { class: `face-card ${this.chosen.has(face.FaceId) ? "chosen" : ""}` }, row,
-      face.UserId && !this.user ? element("a", { class: "person", href: addressOf(this.house.id, "people", face.UserId) }, t("face.person")) : null,
-      element("span", { class: "quiet small" }, facts(face)));
+      this.user ? null : face.UserId
+        ? element("a", { class: "person", href: addressOf(this.house.id, "people", face.UserId), "aria-label": t("face.person", { name: face.UserId }) }, icon("person"), element("span", {}, face.UserId))
+        : element("span", { class: "person quiet" }, t("face.nobody")),
+      element("span", { class: "quiet small" }, t("face.confidence", { confidence: fixed(face.Confidence, 1) })));
     return card;
   }
 
@@ -111,10 +117,10 @@ export class Wall {
   }
 
   async changed(told) {
-    this.news.replaceChildren(notice("good", element("p", {}, told)));
-    say(told);
     await this.house.refresh();
     await this.load();
+    this.news.replaceChildren(notice("good", element("p", {}, told)));
+    say(told);
     this.onchange();
   }
 }

@@ -8,12 +8,13 @@ import { tick } from "./element.js";
 import { t } from "./words.js";
 
 const FACES_PER_REQUEST = 100;
+const FACES_OF_USER = 100; // the API allows no more
 const USER = /^[a-zA-Z0-9_.:-]{1,128}$/;
 
 export const tidiedUser = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").trim().replace(/[^a-zA-Z0-9_.:-]+/g, "_").replace(/^_+|_+$/g, "").slice(0, 128) || "person";
 export const userProblem = (name) => !name ? t("people.nameNeeded") : USER.test(name) ? null : t("people.nameWrong", { better: tidiedUser(name) });
 
-export const facesOf = (collection, user) => all("ListFaces", { CollectionId: collection, UserId: user, MaxResults: 100 }, "Faces");
+export const facesOf = (collection, user) => all("ListFaces", { CollectionId: collection, UserId: user, MaxResults: FACES_OF_USER }, "Faces", FACES_OF_USER);
 
 async function someUsers(collection) {
   return (await ask("ListUsers", { CollectionId: collection, MaxResults: 500 })).Users.map((user) => user.UserId);

@@ -74,7 +74,7 @@ export async function keysPage() {
   return element("div", { class: "page" },
     element("h1", {}, t("keys.title")), element("p", { class: "lead" }, t("keys.lead")), news,
     element("div", { class: "buttons" }, button(t("keys.create"), create, { kind: "primary", sign: "plus" })),
-    element("div", { class: "table", tabindex: 0, role: "region", "aria-label": t("keys.title") }, element("table", {},
-      element("thead", {}, element("tr", {}, [t("keys.id"), t("keys.state"), t("keys.since")].map((name) => element("th", { scope: "col" }, name)), element("td", {}))),
+    element("div", { class: "table", tabindex: 0, role: "region", "aria-label": t("keys.title") }, element("table", { class: "keys" },
+      element("thead", {}, element("tr", {}, ["id", "state", "since", "act"].map((name) => element("th", { scope: "col" }, t(`keys.${name}`))))),
       rows)));
 }

@@ -101,7 +101,8 @@ export class Threshold {
     this.curve = drawn("svg", { class: "curve", viewBox: "0 0 100 34", preserveAspectRatio: "none", "aria-hidden": "true" });
     this.node = element("div", { class: "threshold" },
       element("div", { class: "line" }, element("label", { for: id }, t("threshold.label")), this.output),
-      element("div", { class: "slide" }, this.curve, this.input),
+      element("div", { class: "slide" }, this.curve,
+        element("span", { class: "end", "aria-hidden": "true" }, t("threshold.every")), element("span", { class: "end low", "aria-hidden": "true" }, t("threshold.rare")), this.input),
       this.words);
     this.#tell();
   }

@@ -39,7 +39,7 @@ export async function smaller(file, sent = true) {
       const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
       const blob = await asJpeg(whole, 0, 0, width, height, w, h, 0.9);
       if (blob.size <= API_BYTES_MAX) {
-        const note = scale < 1 || sent ? ["picture.scaled", { from: `${width} × ${height}`, to: `${w} × ${h}` }] : ["picture.converted", {}];
+        const note = scale < 1 ? ["picture.scaled", { from: `${width} × ${height}`, to: `${w} × ${h}` }] : [sent ? "picture.packed" : "picture.converted", {}];
         return { blob, note };
       }
     }

@@ -1,7 +1,7 @@
 // Searching a collection: by a picture, a face or a person, with a threshold that says what it costs.
 
 import { ask, call } from "./api.js";
-import { chooser, takePastes } from "./chooser.js";
+import { chooser, takeDrops, takePastes } from "./chooser.js";
 import { addressOf } from "./collections.js";
 import { button, element, freshId, say } from "./element.js";
 import { failed } from "./failure.js";
@@ -44,6 +44,7 @@ class Search {
     if (by && id) this.start({ by, id });
     else this.offer();
     takePastes(this.node, ([first]) => this.picture(first));
+    takeDrops(this.node, ([first]) => this.picture(first));
   }
 
   async expect() {
@@ -61,10 +62,14 @@ class Search {
     this.probe.replaceChildren(chooser(t("search.drop"), ([first]) => this.picture(first), { hint: t("search.hint"), compact: true }));
   }
 
-  start(probe) {
+  async start(probe) {
     this.asked = probe;
-    const words = probe.by === "user" ? t("search.byPerson", { name: probe.id }) : t("search.byFace");
-    const face = probe.by === "user" ? { UserId: probe.id, FaceId: "" } : { FaceId: probe.id };
+    let face = { UserId: probe.id, FaceId: "" };
+    if (probe.by === "face") {
+      const listed = await ask("ListFaces", { CollectionId: this.house.id, FaceIds: [probe.id] }).catch(() => ({ Faces: [] }));
+      face = listed.Faces[0] ?? { FaceId: probe.id };
+    }
+    const words = t(probe.by === "user" ? "search.byPerson" : "search.byFace", { name: nameOf(face) });
     this.probe.replaceChildren(element("div", { class: "card probe-card" }, portrait(this.house.id, face), element("p", {}, words), button(t("search.picture"), () => { this.asked = this.found = null; this.results.replaceChildren(); this.offer(); }, { kind: "quiet-button" })));
     this.search();
   }

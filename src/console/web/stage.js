@@ -90,7 +90,7 @@ function meter(label, value) {
 export function faceFacts(face, index) {
   return element("article", { class: "card facts" },
     element("header", {}, head(face.Pose), element("div", {},
-      element("h3", {}, t("facts.title", { number: index + 1 })),
+      element("h2", {}, t("facts.title", { number: index + 1 })),
       element("p", { class: "quiet" }, poseWords(face.Pose)))),
     element("dl", { class: "meters" },
       meter(t("facts.confidence"), face.Confidence),

@@ -44,6 +44,7 @@ function decode(part) {
 let first = true;
 function show(page, title) {
   main.replaceChildren(page);
+  main.dataset.shown = location.hash;
   document.title = `${title} · Trombi`;
   performance.mark("trombi-page");
   scrollTo(0, 0);

@@ -1,7 +1,7 @@
 // Try it: the faces of a picture, and two pictures side by side. Nothing is enrolled.
 
 import { ask, call } from "./api.js";
-import { chooser, takePastes } from "./chooser.js";
+import { chooser, takeDrops, takePastes } from "./chooser.js";
 import { button, drawn, element, say } from "./element.js";
 import { failed } from "./failure.js";
 import { modelExpectations, pairWords, restsOn, scale } from "./odds.js";
@@ -30,7 +30,9 @@ class TryPage {
     this.node = element("div", { class: "page" },
       element("div", { class: "intro" }, element("h1", {}, t("try.title")), element("p", { class: "lead" }, t("try.lead"))),
       this.pair, this.result);
-    takePastes(this.node, ([first]) => this.put(this.slots.source && !this.slots.target ? "target" : "source", first));
+    const free = () => this.slots.source && !this.slots.target ? "target" : "source";
+    takePastes(this.node, (files) => this.take(free(), files));
+    takeDrops(this.node, (files) => this.take(free(), files));
     new ResizeObserver(() => this.join()).observe(this.pair);
     this.draw();
   }

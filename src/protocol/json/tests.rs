@@ -373,6 +373,51 @@ fn defaults_of_the_quality_filter_differ() {
 }
 
 #[test]
+fn operations_of_our_own_have_their_shapes() {
+    use crate::gallery::similarity::{Calibration, StatedRate};
+    use crate::operations::{create_access_key, get_expectations, list_access_keys};
+    use crate::vision::ModelId;
+    let body =
+        |response: Response| -> serde_json::Value { serde_json::from_slice(&write_response(&response).body).unwrap() };
+    let keys = vec![
+        list_access_keys::KeySummary { access_key_id: "A".into(), active: true, created_ms: 1500 },
+        list_access_keys::KeySummary { access_key_id: "B".into(), active: false, created_ms: 0 },
+    ];
+    let expected = json!({"AccessKeys": [
+        {"AccessKeyId": "A", "Status": "Active", "CreateDate": 1.5},
+        {"AccessKeyId": "B", "Status": "Inactive", "CreateDate": 0.0},
+    ]});
+    assert_eq!(body(Response::ListAccessKeys(list_access_keys::Output { keys })), expected);
+    let made = create_access_key::Output { access_key_id: "A".into(), secret_access_key: "s".into() };
+    let expected = json!({"AccessKey": {"AccessKeyId": "A", "SecretAccessKey": "s", "Status": "Active"}});
+    assert_eq!(body(Response::CreateAccessKey(made)), expected);
+
+    let fmr = StatedRate { rate: 1e-4, low: 9e-5, high: 1.1e-4, source: RateSource::Counted };
+    let fpir = Fpir::Known { rate: 0.01, low: 0.009, high: 0.011, source: RateSource::Counted };
+    let output = get_expectations::Output {
+        model: ModelId::new("m"),
+        faces: Some(100),
+        calibration: std::sync::Arc::new(Calibration::none(ModelId::new("m"))),
+        thresholds: vec![
+            get_expectations::AtThreshold { percent: 80.0, fmr, fpir: Some(fpir) },
+            get_expectations::AtThreshold { percent: 81.0, fmr, fpir: None },
+        ],
+        unknown: Some(Unknown::UserVectors),
+    };
+    let told = body(Response::GetExpectations(output));
+    assert_eq!((&told["Model"], &told["Faces"], &told["Unknown"]), (&json!("m"), &json!(100), &json!("user-vectors")));
+    let first = json!({"Threshold": 80.0, "FalseMatchRate": 1e-4, "Basis": "counted", "Fpir": 0.01, "Lower": 0.009, "Upper": 0.011});
+    assert_eq!(told["Thresholds"], json!([first, {"Threshold": 81.0, "FalseMatchRate": 1e-4, "Basis": "counted"}]));
+    assert_eq!(told["Levels"], json!([]));
+
+    let (code, _) = refusal("GetExpectations", &json!({"Users": "yes"}));
+    assert_eq!(code, "SerializationException");
+    let (code, text) = refusal("RevokeAccessKey", &json!({"AccessKeyId": "short"}));
+    assert_eq!(code, "ValidationException");
+    assert!(text.contains("accessKeyId"), "{text}");
+}
+
+#[test]
 fn the_two_lists_are_the_75_operations() {
     let all: std::collections::BTreeSet<_> = SERVED.iter().chain(&NOT_SERVED).collect();
     assert_eq!(all.len(), 75);

@@ -1,0 +1,95 @@
+//! The console in a real browser, on a running server with real networks (`tests/console/flows.mjs`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::clients::{clients, console_packages};
+use crate::support::installed::found_by;
+use crate::support::{pictures, shared, skipped};
+
+/// People of the data set that are enrolled: the first with three pictures or more.
+const PEOPLE: usize = 5;
+/// Their pictures: two are enrolled, the third is searched with.
+const ENROLLED: usize = 2;
+
+fn chromium() -> Option<PathBuf> {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let names = ["chromium", "chromium-browser", "google-chrome"].map(PathBuf::from);
+    let runs =
+        |path: &PathBuf| Command::new(path).arg("--version").output().is_ok_and(|output| output.status.success());
+    let found = named.into_iter().chain(names).find(runs)?;
+    // The driver wants a path, not a name.
+    if found.is_absolute() {
+        return Some(found);
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(&found)).find(|path| path.is_file())
+}
+
+#[test]
+fn every_flow_works_in_a_browser() {
+    let Some(lfw) = shared().map(|dir| dir.join("datasets/lfw")).filter(|dir| dir.is_dir()) else {
+        return skipped("the console in a browser: no LFW");
+    };
+    let Some(chromium) = chromium() else {
+        eprintln!("skipped: the console in a browser: no Chromium (apt-get install chromium, or name one in CHROMIUM)");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("pictures");
+    write_pictures(&folder, &lfw);
+    let mut command = Command::new(&clients().node);
+    command
+        .arg("tests/console/flows.mjs")
+        .env("TROMBI", env!("CARGO_BIN_EXE_trombi"))
+        .env("DATA", directory.path())
+        .env("PICTURES", &folder)
+        .env("PACKAGES", console_packages())
+        .env("CHROMIUM", chromium)
+        .env("NO_PROXY", "127.0.0.1")
+        .env_remove("AWS_ACCESS_KEY_ID");
+    found_by(&mut command);
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-failure.png");
+        let _ = fs::copy(directory.path().join("failure.png"), &kept);
+        panic!("{told}{}\nthe page as it was: {}", String::from_utf8_lossy(&output.stderr), kept.display());
+    }
+    // Every flow ran to its end.
+    assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 20, "{told}");
+    println!("{told}");
+}
+
+fn write_pictures(folder: &Path, lfw: &Path) {
+    let portrait_png = &clients().portrait_png;
+    pictures::write_all(portrait_png, folder);
+    let portrait = pictures::read_png(portrait_png);
+    write_people(folder, lfw);
+    fs::write(folder.join("empty.png"), "").unwrap();
+    fs::write(folder.join("broken.jpg"), [&[0xff, 0xd8, 0xff, 0xe0][..], &[7; 4000]].concat()).unwrap();
+    let hundred = fs::File::create(folder.join("hundred.jpg")).unwrap();
+    hundred.set_len(100 * 1024 * 1024).unwrap();
+    pictures::write_png(&folder.join("large.png"), &pictures::on_noise(&portrait, 4200, 1400));
+    fs::write(folder.join("portrait.bmp"), pictures::encode_bmp(&portrait)).unwrap();
+}
+
+fn write_people(folder: &Path, lfw: &Path) {
+    let mut people: Vec<PathBuf> = fs::read_dir(lfw).unwrap().map(|entry| entry.unwrap().path()).collect();
+    people.sort();
+    let photos = |person: &Path| {
+        let Ok(entries) = fs::read_dir(person) else { return Vec::new() };
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    };
+    let several = people.into_iter().filter(|person| photos(person).len() > ENROLLED);
+    for person in several.take(PEOPLE) {
+        let name = person.file_name().unwrap();
+        for (number, photo) in photos(&person).iter().take(ENROLLED + 1).enumerate() {
+            let into = folder.join(if number < ENROLLED { "people" } else { "probes" }).join(name);
+            fs::create_dir_all(&into).unwrap();
+            fs::copy(photo, into.join(photo.file_name().unwrap())).unwrap();
+        }
+    }
+}
