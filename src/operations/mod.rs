@@ -47,9 +47,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 pub use eyes::Eyes;
+pub use shelf::open_gallery;
 
 use crate::gallery::similarity::{Calibration, Calibrations};
-use crate::gallery::{CollectionId, FaceId, UserId};
+use crate::gallery::{CollectionId, FaceId, Unreadable, UserId};
 use crate::policy::{self, Action, Decision, Meter, Outcome, Principal};
 use crate::store::buckets::Buckets;
 use crate::store::{CollectionRecord, Store, StoreError};
@@ -299,7 +300,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Puts the parts together and loads every collection's vectors into memory.
+    /// Puts the parts together and loads every collection's codes into memory.
     ///
     /// # Errors
     /// `Internal` when the store cannot be read.
@@ -423,7 +424,7 @@ impl Service {
 
     /// An enrolled face's embedding.
     fn enrolled(&self, shelf: &Shelf, face: FaceId) -> Result<Embedding, OperationError> {
-        let embedding = shelf.read(&self.store, |gallery| gallery.embedding(face))?;
+        let embedding = shelf.read(&self.store, |gallery| gallery.embedding(face))?.map_err(unreadable)?;
         embedding.ok_or_else(|| OperationError::FaceNotFound(face.to_string()))
     }
 
@@ -473,6 +474,10 @@ fn load(store: &Store) -> Result<Shelves, OperationError> {
             shelves.insert(record.id.clone(), Arc::new(Shelf::load(record, store).map_err(internal)?));
         }
     }
+}
+
+fn unreadable(error: Unreadable) -> OperationError {
+    OperationError::Internal(error.to_string())
 }
 
 fn internal(error: StoreError) -> OperationError {

@@ -250,7 +250,7 @@ fn store_and_gallery_agree_after_eight_threads() {
     let shelf = house.service.shelf(&staff()).unwrap();
     let records = house.service.store.faces(&staff(), None, 4096, None).unwrap();
     assert_eq!(shelf.face_count(), records.len());
-    let held = |face| shelf.read(&house.service.store, |gallery| gallery.embedding(face).is_some()).unwrap();
+    let held = |face| shelf.read(&house.service.store, |gallery| gallery.embedding(face).unwrap().is_some()).unwrap();
     assert!(records.iter().all(|record| held(record.face_id)));
 }
 

@@ -11,7 +11,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::{StoreError, checksum, files};
 
 /// The newest format of the data directory that this program reads, and the one it writes.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
+/// Before there were files of codes; the records are the same.
+const WITHOUT_CODES: u32 = 1;
 
 /// `TRMB`, in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x5452_4D42;
@@ -33,7 +35,10 @@ pub(super) fn open_or_create(directory: &Path) -> Result<Connection, StoreError>
     if schema_of(&connection)?.is_empty() {
         create(&mut connection)?;
     }
-    check(&connection)?;
+    if check(&connection)? == WITHOUT_CODES {
+        // Older programs would give a slot to another face and leave its code as it was, so they must not open it.
+        connection.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    }
     Ok(connection)
 }
 
@@ -67,25 +72,26 @@ fn create(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check(connection: &Connection) -> Result<(), StoreError> {
+/// Refuses a database that is not ours; gives its format.
+fn check(connection: &Connection) -> Result<u32, StoreError> {
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     if application != APPLICATION_ID {
         return Err(damaged("it is another program's database"));
     }
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match u32::try_from(found) {
+    let format = match u32::try_from(found) {
         Ok(found) if found > FORMAT_VERSION => {
             return Err(StoreError::TooNew { found, supported: FORMAT_VERSION });
         }
-        Ok(FORMAT_VERSION) => {}
+        Ok(found) if found >= WITHOUT_CODES => found,
         _ => return Err(damaged(&format!("format version `{found}` does not exist"))),
-    }
+    };
     let fresh = Connection::open_in_memory()?;
     fresh.execute_batch(SCHEMA)?;
     if schema_of(&fresh)? != schema_of(connection)? {
         return Err(damaged("its tables are not those of this format"));
     }
-    Ok(())
+    Ok(format)
 }
 
 /// Looks at every page, index and reference.

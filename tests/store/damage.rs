@@ -112,9 +112,9 @@ fn a_newer_format_and_another_programs_database_are_refused() {
     let dir = scratch();
     drop(store_with(dir.path(), 0..1));
     let sql = rusqlite::Connection::open(dir.path().join("trombi.sqlite")).unwrap();
+    sql.pragma_update(None, "user_version", 3).unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::TooNew { found: 3, supported: 2 })));
     sql.pragma_update(None, "user_version", 2).unwrap();
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::TooNew { found: 2, supported: 1 })));
-    sql.pragma_update(None, "user_version", 1).unwrap();
     sql.execute_batch("CREATE TRIGGER t AFTER INSERT ON tags BEGIN DELETE FROM faces; END").unwrap();
     assert!(matches!(Store::open(dir.path()), Err(StoreError::Damaged(_))));
     sql.execute_batch("DROP TRIGGER t").unwrap();
