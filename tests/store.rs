@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod gallery;
 mod measure;
 mod model;
 mod old_formats;
@@ -81,7 +82,7 @@ fn store_with(directory: &Path, faces: std::ops::Range<u32>) -> Store {
     let store = Store::open(directory).unwrap();
     store.create_collection(&record_of(&name()), &BTreeMap::new()).unwrap();
     let faces: Vec<_> = faces.map(face).collect();
-    assert_eq!(store.put_faces(&name(), &faces).unwrap(), faces.len());
+    assert_eq!(store.put_faces(&name(), &faces).unwrap().len(), faces.len());
     store
 }
 
@@ -115,7 +116,7 @@ fn faces_survive_reopening_and_backup() {
     let dir = tempfile::tempdir().unwrap();
     let (data, copy, file) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("all.bak"));
     let store = store_with(&data, 0..50);
-    assert_eq!(store.put_faces(&name(), &[face(3), face(50), face(50)]).unwrap(), 1);
+    assert_eq!(store.put_faces(&name(), &[face(3), face(50), face(50)]).unwrap(), [(face_id(50), 50)]);
     store.backup(&file).unwrap();
     let secret = store.instance_secret().unwrap();
     drop(store);
@@ -270,7 +271,7 @@ fn threads_write_and_read_at_once() {
             let store = &store;
             scope.spawn(move || {
                 for n in writer * EACH..(writer + 1) * EACH {
-                    assert_eq!(store.put_faces(&name(), &[face(n)]).unwrap(), 1);
+                    assert_eq!(store.put_faces(&name(), &[face(n)]).unwrap().len(), 1);
                     assert_eq!(store.face(&name(), face_id(n)).unwrap(), face(n).0, "what is answered is seen");
                     if !kept(&n) {
                         assert_eq!(store.delete_faces(&name(), &[face_id(n)]).unwrap(), [face_id(n)]);

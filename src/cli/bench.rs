@@ -1,5 +1,7 @@
 //! `trombi bench search`: how fast this machine searches, against what its memory allows.
 
+mod on_disk;
+
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,9 @@ struct SearchArguments {
     /// Threshold [default: that of FMR 1e-4 on the vectors]
     #[arg(long, value_name = "COSINE")]
     cosine_min: Option<f32>,
+    /// Build a store in this folder, open it again and search it from there; the folder must be new and stays
+    #[arg(long, value_name = "DIR")]
+    on_disk: Option<PathBuf>,
     /// Most candidates of a search
     #[arg(long, default_value_t = 4096, value_name = "N")]
     limit: usize,
@@ -146,14 +151,13 @@ fn search(global: &Global, arguments: &SearchArguments) -> anyhow::Result<()> {
     let mut sizes = arguments.faces.clone();
     sizes.sort_unstable();
     let Some(&largest) = sizes.last().filter(|_| sizes[0] > 0) else { bail!("--faces needs numbers above 0") };
+    if let Some(folder) = &arguments.on_disk {
+        return on_disk::search(global, arguments, folder, &mut source, &probes, &sizes);
+    }
     let mut house = House {
-        coded: Collection::with_means(model.clone(), dimensions, Means { threads_max: 1, ..Means::default() }),
-        cores: Collection::with_means(model.clone(), dimensions, Means::default()),
-        plain: Collection::with_means(
-            model.clone(),
-            dimensions,
-            Means { threads_max: 1, codes: false, ..Means::default() },
-        ),
+        coded: Collection::with_means(model.clone(), dimensions, one_thread(), None),
+        cores: Collection::with_means(model.clone(), dimensions, Means::default(), None),
+        plain: Collection::with_means(model.clone(), dimensions, Means { codes: false, ..one_thread() }, None),
         strangers: Vec::new(),
         adding: Duration::ZERO,
     };
@@ -173,9 +177,9 @@ fn search(global: &Global, arguments: &SearchArguments) -> anyhow::Result<()> {
         house.grow_to(size, largest, &mut source, &model, dimensions)?;
         let cosine_min = match cosine_min {
             Some(cosine) => cosine,
-            None => *cosine_min.insert(house.threshold(&probes)),
+            None => *cosine_min.insert(threshold(&house.strangers, &probes)),
         };
-        let row = house.measure(&probes, Search { cosine_min, limit: arguments.limit });
+        let row = house.measure(&probes, Search { cosine_min, limit: arguments.limit })?;
         if global.json {
             rows.push(row.to_json(bandwidth));
         } else {
@@ -189,6 +193,19 @@ fn search(global: &Global, arguments: &SearchArguments) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+fn one_thread() -> Means {
+    Means { threads_max: 1, ..Means::default() }
+}
+
+/// Ids in no order, as real ones are.
+fn face_id(n: usize) -> FaceId {
+    FaceId(Uuid::from_u128(scattered(n)))
+}
+
+fn scattered(n: usize) -> u128 {
+    (n as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
 }
 
 /// The same faces three times: to be searched by one thread, by all cores, and without codes.
@@ -212,8 +229,7 @@ impl House {
     ) -> anyhow::Result<()> {
         for n in self.coded.face_count()..size {
             let embedding = source.next(model, dimensions)?;
-            // Ids in no order, as real ones are.
-            let face = FaceId(Uuid::from_u128((n as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)));
+            let face = face_id(n);
             let start = Instant::now();
             self.coded.insert(face, &embedding, None).context("another model's embedding")?;
             self.adding += start.elapsed();
@@ -228,48 +244,63 @@ impl House {
         Ok(())
     }
 
-    /// The cosine that one in 10,000 comparisons of strangers reaches.
-    fn threshold(&self, probes: &[Embedding]) -> f32 {
-        let compare = |probe: &Embedding| self.strangers.iter().filter_map(|other| probe.cosine(other)).collect();
-        let mut cosines: Vec<f32> = probes.iter().flat_map(|probe| -> Vec<f32> { compare(probe) }).collect();
-        cosines.sort_by(|a, b| b.total_cmp(a));
-        cosines.get(cosines.len() / 10_000).copied().unwrap_or(0.0)
-    }
-
-    fn measure(&self, probes: &[Embedding], search: Search) -> Row {
-        let all: Vec<&Embedding> = probes.iter().collect();
-        let one = |collection: &Collection| {
-            (collection.face_count() > 0)
-                .then(|| median(all.iter().map(|probe| time(|| collection.search(probe, search, Filter::All)))))
+    fn measure(&self, probes: &[Embedding], search: Search) -> anyhow::Result<Row> {
+        let some = |collection: &Collection| {
+            (collection.face_count() > 0).then(|| one_probe_ms(collection, probes, search)).transpose()
         };
-        let batches = all.chunks_exact(BATCH);
-        let batch = batches.map(|batch| time(|| self.coded.search_many(batch, search, Filter::All)) / BATCH as f64);
-        let found = self.coded.search_many(&all, search, Filter::All);
         let footprint = self.coded.footprint();
-        Row {
+        Ok(Row {
             faces: self.coded.face_count(),
             search,
-            found: found.iter().map(Vec::len).sum::<usize>() as f64 / all.len() as f64,
-            one_ms: one(&self.coded).unwrap_or(0.0),
-            cores_ms: one(&self.cores),
-            plain_ms: one(&self.plain),
-            batch_ms: median(batch),
+            found: found(&self.coded, probes, search)?,
+            one_ms: one_probe_ms(&self.coded, probes, search)?,
+            cores_ms: some(&self.cores)?,
+            plain_ms: some(&self.plain)?,
+            batch_ms: batch_ms(&self.coded, probes, search)?,
             added_per_s: self.coded.face_count() as f64 / self.adding.as_secs_f64(),
             scanned: footprint.scanned_bytes as f64,
             code_bytes: footprint.code_bytes as f64 / footprint.rows as f64,
-        }
+        })
     }
 }
 
-/// Milliseconds.
-fn time<T>(work: impl FnOnce() -> T) -> f64 {
-    let start = Instant::now();
-    black_box(work());
-    start.elapsed().as_secs_f64() * 1e3
+/// The cosine that one in 10,000 comparisons of strangers reaches.
+fn threshold(strangers: &[Embedding], probes: &[Embedding]) -> f32 {
+    let compare = |probe: &Embedding| strangers.iter().filter_map(|other| probe.cosine(other)).collect();
+    let mut cosines: Vec<f32> = probes.iter().flat_map(|probe| -> Vec<f32> { compare(probe) }).collect();
+    cosines.sort_by(|a, b| b.total_cmp(a));
+    cosines.get(cosines.len() / 10_000).copied().unwrap_or(0.0)
 }
 
-fn median(times: impl Iterator<Item = f64>) -> f64 {
-    let mut times: Vec<f64> = times.collect();
+/// Candidates of a probe, on average.
+fn found(collection: &Collection, probes: &[Embedding], search: Search) -> anyhow::Result<f64> {
+    let all: Vec<&Embedding> = probes.iter().collect();
+    let found = collection.search_many(&all, search, Filter::All)?;
+    Ok(found.iter().map(Vec::len).sum::<usize>() as f64 / all.len() as f64)
+}
+
+/// Median of all probes, one at a time.
+fn one_probe_ms(collection: &Collection, probes: &[Embedding], search: Search) -> anyhow::Result<f64> {
+    let one = |probe| time(|| collection.search(probe, search, Filter::All));
+    Ok(median(probes.iter().map(one).collect::<Result<Vec<f64>, _>>()?))
+}
+
+/// Median of a probe's share when some are searched for together.
+fn batch_ms(collection: &Collection, probes: &[Embedding], search: Search) -> anyhow::Result<f64> {
+    let all: Vec<&Embedding> = probes.iter().collect();
+    let one = |batch| time(|| collection.search_many(batch, search, Filter::All));
+    let batches: Result<Vec<f64>, _> = all.chunks_exact(BATCH).map(one).collect();
+    Ok(median(batches?) / BATCH as f64)
+}
+
+/// Milliseconds that it takes when it succeeds.
+fn time<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<f64, E> {
+    let start = Instant::now();
+    black_box(work()?);
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -278,13 +309,15 @@ fn median(times: impl Iterator<Item = f64>) -> f64 {
 fn bandwidth(threads: usize) -> f64 {
     let words: Vec<u64> = (0..READING_BYTES as u64 / 8).collect();
     let read = || {
+        let start = Instant::now();
         std::thread::scope(|scope| {
             for part in words.chunks(words.len().div_ceil(threads)) {
                 scope.spawn(|| black_box(part.iter().fold(0u64, |sum, word| sum.wrapping_add(*word))));
             }
         });
+        start.elapsed().as_secs_f64() * 1e3
     };
-    let best = (0..READINGS).map(|_| time(read)).fold(f64::INFINITY, f64::min);
+    let best = (0..READINGS).map(|_| read()).fold(f64::INFINITY, f64::min);
     READING_BYTES as f64 / 1e6 / best
 }
 

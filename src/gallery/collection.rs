@@ -1,10 +1,15 @@
-//! One collection's enrolled vectors in memory, and the exact search over them.
+//! One collection's enrolled faces in memory, and the exact search over them.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hashbrown::HashTable;
+use uuid::Uuid;
 
 use super::ids::{FaceId, UserId};
-use super::search::{Footprint, Means, Moved, Row, Rows, Scored, Wanted};
+use super::search::{Footprint, Incoming, Loading, Means, Moved, Owner, Row, Rows, Scored, Slots, Unreadable, Wanted};
 use crate::vision::{Embedding, ModelId};
 
 /// What a search asks for.
@@ -57,56 +62,106 @@ pub struct FacePair {
     pub cosine: f32,
 }
 
-/// The enrolled faces of one collection, all of one model, in memory.
+/// The enrolled faces of one collection, all of one model: what every search reads is in memory, their vectors are too
+/// or lie in [`Slots`].
 ///
 /// Every answer is a function of what is enrolled alone: not of the order in which it was enrolled, nor of the machine's
-/// instruction set. Searches go on while faces come and go: they see what was enrolled before they began and is not
-/// removed since. Whoever changes a collection from several threads puts the changes in an order himself.
+/// instruction set, nor of where the vectors are. Searches go on while faces come and go: they see what was enrolled
+/// before they began and is not removed since. Whoever changes a collection from several threads puts the changes in an
+/// order himself.
 pub struct Collection {
     model_id: ModelId,
-    face_rows: Rows<FaceId>,
+    face_rows: Rows<Enrolled>,
     user_rows: Rows<UserId>,
     /// INVARIANT (rows are where the register says): a row is only given out, moved or taken back under its write lock.
     register: RwLock<Register>,
 }
 
-#[derive(Default)]
-struct Register {
-    faces: HashMap<FaceId, Face>,
-    users: HashMap<UserId, User>,
+/// A face and its user, in 20 bytes with a room for "no face".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Enrolled {
+    face: FaceId,
+    user: UserKey,
 }
 
-struct Face {
-    row: Row,
-    user: Option<UserId>,
+/// A user's number in this process, from 1 on; [`UserKey::NOBODY`] is none's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct UserKey(NonZeroU32);
+
+impl UserKey {
+    const NOBODY: Self = Self(NonZeroU32::MAX);
+}
+
+impl Owner for Enrolled {
+    fn face(&self) -> Option<FaceId> {
+        Some(self.face)
+    }
+}
+
+#[derive(Default)]
+struct Register {
+    /// Rows by the face that they hold.
+    faces: HashTable<Row>,
+    hasher: RandomState,
+    keys: HashMap<UserId, UserKey>,
+    users: HashMap<UserKey, User>,
+    last_key: u32,
+    /// Users whose vectors are not made yet.
+    unsettled: HashSet<UserKey>,
 }
 
 struct User {
-    /// Sum of the faces' vectors in units of 1 / [`FIXED_ONE`]: integers add up to the same whatever the order.
-    sum: Vec<i64>,
-    face_count: u64,
-    /// `None` when the vectors cancel out.
+    id: UserId,
+    faces: Vec<FaceId>,
+    /// `None` when the vectors cancel out, or while the user is unsettled.
     row: Option<Row>,
 }
 
-/// One, in the fixed-point numbers of [`User::sum`]: 2^36 keeps every bit of a component above 2^-13 and
-/// leaves room for 2^27 faces.
+/// One, in the fixed-point numbers that a user's faces are added up in: integers add up to the same whatever the order,
+/// 2^36 keeps every bit of a component above 2^-13 and leaves room for 2^27 faces.
 const FIXED_ONE: f64 = 68_719_476_736.0;
 
-impl Collection {
-    /// An empty one.
-    #[must_use]
-    pub fn new(model_id: ModelId, dimensions: usize) -> Self {
-        Self::with_means(model_id, dimensions, Means::default())
+/// Users that are settled while the register is locked once.
+const SETTLED_AT_ONCE: usize = 16;
+
+impl Register {
+    fn hash(&self, face: FaceId) -> u64 {
+        self.hasher.hash_one(face)
     }
 
-    /// An empty one whose searches are computed by these means; all give the same answers.
+    fn user_key(&mut self, id: &UserId) -> UserKey {
+        if let Some(key) = self.keys.get(id) {
+            return *key;
+        }
+        // More changes of users than fit are beyond any process's life; a number in use is passed over.
+        let key = loop {
+            self.last_key = self.last_key.wrapping_add(1);
+            match NonZeroU32::new(self.last_key).map(UserKey) {
+                Some(key) if key != UserKey::NOBODY && !self.users.contains_key(&key) => break key,
+                _ => {}
+            }
+        };
+        self.keys.insert(id.clone(), key);
+        self.users.insert(key, User { id: id.clone(), faces: Vec::new(), row: None });
+        key
+    }
+}
+
+impl Collection {
+    /// An empty one, with its vectors in memory.
     #[must_use]
-    pub fn with_means(model_id: ModelId, dimensions: usize, means: Means) -> Self {
+    pub fn new(model_id: ModelId, dimensions: usize) -> Self {
+        Self::with_means(model_id, dimensions, Means::default(), None)
+    }
+
+    /// An empty one whose searches are computed by these means; all give the same answers. With `slots`, vectors are
+    /// read from there and codes are kept there.
+    #[must_use]
+    pub fn with_means(model_id: ModelId, dimensions: usize, means: Means, slots: Option<Arc<dyn Slots>>) -> Self {
         Self {
             model_id,
-            face_rows: Rows::new(dimensions, means),
-            user_rows: Rows::new(dimensions, means),
+            face_rows: Rows::new(dimensions, means, slots),
+            user_rows: Rows::new(dimensions, means, None),
             register: RwLock::default(),
         }
     }
@@ -119,16 +174,47 @@ impl Collection {
         self.register.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enrols a face, or replaces it. `None` when the embedding is another model's.
+    fn row(&self, register: &Register, face: FaceId) -> Option<Row> {
+        register.faces.find(register.hash(face), |row| self.holds(*row, face)).copied()
+    }
+
+    fn holds(&self, row: Row, face: FaceId) -> bool {
+        self.face_rows.owner(row).is_some_and(|owner| owner.face == face)
+    }
+
+    /// Notes where a face is, which has no row yet.
+    fn note(&self, register: &mut Register, face: FaceId, row: Row) {
+        let hash = register.hash(face);
+        let Register { faces, hasher, .. } = register;
+        faces.insert_unique(hash, row, |row| hasher.hash_one(self.face_rows.owner(*row).map_or(face, |o| o.face)));
+    }
+
+    /// Follows rows that went elsewhere.
+    fn follow(&self, register: &mut Register, moved: Vec<Moved<Enrolled>>) {
+        for Moved { owner, from, row } in moved {
+            let hash = register.hash(owner.face);
+            if let Some(place) = register.faces.find_mut(hash, |place| *place == from) {
+                *place = row;
+            }
+        }
+    }
+
+    /// Enrols a face, or replaces it; its vector is in memory. `None` when the embedding is another model's.
     pub fn insert(&self, face_id: FaceId, embedding: &Embedding, user: Option<UserId>) -> Option<()> {
+        self.insert_at(0, face_id, embedding, user)
+    }
+
+    /// Enrols a face, or replaces it, whose vector lies in `slot` already. `None` when the embedding is another model's.
+    pub fn insert_at(&self, slot: u32, face_id: FaceId, embedding: &Embedding, user: Option<UserId>) -> Option<()> {
         if !self.comparable(embedding) {
             return None;
         }
         let mut register = self.register_mut();
         self.forget(&mut register, face_id);
-        let row = self.face_rows.insert(face_id, embedding.vector());
-        register.faces.insert(face_id, Face { row, user: None });
-        self.give(&mut register, face_id, user);
+        let owner = Enrolled { face: face_id, user: UserKey::NOBODY };
+        let row = self.face_rows.insert(owner, Incoming { vector: embedding.vector(), slot });
+        self.note(&mut register, face_id, row);
+        self.give(&mut register, &[face_id], user.as_ref());
         Some(())
     }
 
@@ -137,54 +223,140 @@ impl Collection {
         self.forget(&mut self.register_mut(), face_id)
     }
 
-    fn forget(&self, register: &mut Register, face_id: FaceId) -> bool {
-        self.give(register, face_id, None);
-        let Some(face) = register.faces.remove(&face_id) else { return false };
-        for Moved { owner, row } in self.face_rows.remove(face.row) {
-            register.faces.entry(owner).and_modify(|face| face.row = row);
-        }
+    fn forget(&self, register: &mut Register, face: FaceId) -> bool {
+        self.give(register, &[face], None);
+        let hash = register.hash(face);
+        let Ok(entry) = register.faces.find_entry(hash, |row| self.holds(*row, face)) else { return false };
+        let (row, _) = entry.remove();
+        let moved = self.face_rows.remove(row);
+        self.follow(register, moved);
         true
     }
 
-    /// Gives an enrolled face to a user, or frees it; nothing happens when it is not enrolled.
-    pub fn set_user(&self, face_id: FaceId, user: Option<UserId>) {
-        self.give(&mut self.register_mut(), face_id, user);
+    /// Gives enrolled faces to a user, or frees them; those that are not enrolled are passed over.
+    pub fn set_user(&self, faces: &[FaceId], user: Option<&UserId>) {
+        self.give(&mut self.register_mut(), faces, user);
     }
 
-    fn give(&self, register: &mut Register, face_id: FaceId, user: Option<UserId>) {
-        let Some(face) = register.faces.get_mut(&face_id) else { return };
-        if face.user == user {
-            return;
+    fn give(&self, register: &mut Register, faces: &[FaceId], user: Option<&UserId>) {
+        let mut changed = HashSet::new();
+        for &face in faces {
+            let Some((row, owner)) = self.row(register, face).and_then(|row| Some((row, self.face_rows.owner(row)?)))
+            else {
+                continue;
+            };
+            let now = user.map_or(UserKey::NOBODY, |user| register.user_key(user));
+            if owner.user == now {
+                continue;
+            }
+            self.face_rows.set_owner(row, Enrolled { face, user: now });
+            if let Some(before) = register.users.get_mut(&owner.user) {
+                before.faces.retain(|own| *own != face);
+                changed.insert(owner.user);
+            }
+            if let Some(after) = register.users.get_mut(&now) {
+                after.faces.push(face);
+                changed.insert(now);
+            }
         }
-        let vector = self.face_rows.vector(face.row);
-        if let Some(before) = std::mem::replace(&mut face.user, user.clone()) {
-            self.change_user(register, before, &vector, Change::Leaves);
+        for key in changed {
+            // Whoever searches for users is told what cannot be read; until then the user has no vector.
+            let _ = self.settle(register, key);
         }
-        if let Some(now) = user {
-            self.change_user(register, now, &vector, Change::Joins);
+    }
+
+    /// Makes a user's vector from those of the user's faces, or forgets a user without faces.
+    fn settle(&self, register: &mut Register, key: UserKey) -> Result<(), Unreadable> {
+        let Some(user) = register.users.get(&key) else { return Ok(()) };
+        let (id, row) = (user.id.clone(), user.row);
+        let mean = self.mean(register, &user.faces);
+        let without_faces = user.faces.is_empty();
+        let row = match (row, mean.as_ref().ok().and_then(Option::as_ref)) {
+            // In place, so that no search misses the user between an old and a new row.
+            (Some(row), Some(mean)) => {
+                self.user_rows.replace(row, mean.vector());
+                Some(row)
+            }
+            (None, Some(mean)) => Some(self.user_rows.insert(id.clone(), Incoming { vector: mean.vector(), slot: 0 })),
+            (Some(row), None) => {
+                for Moved { owner, row, .. } in self.user_rows.remove(row) {
+                    if let Some(user) = register.keys.get(&owner).and_then(|key| register.users.get_mut(key)) {
+                        user.row = Some(row);
+                    }
+                }
+                None
+            }
+            (None, None) => None,
+        };
+        if without_faces {
+            register.users.remove(&key);
+            register.keys.remove(&id);
+        } else if let Some(user) = register.users.get_mut(&key) {
+            user.row = row;
         }
+        if mean.is_ok() {
+            register.unsettled.remove(&key);
+        } else {
+            register.unsettled.insert(key);
+        }
+        mean.map(|_| ())
+    }
+
+    /// Direction of the faces' mean; `None` without any, or when they cancel out.
+    fn mean(&self, register: &Register, faces: &[FaceId]) -> Result<Option<Embedding>, Unreadable> {
+        let mut sum = vec![0_i64; self.face_rows.dimensions()];
+        for &face in faces {
+            let Some(row) = self.row(register, face) else { continue };
+            if let Some(vector) = self.face_rows.vector(row)? {
+                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += fixed_from_f32(x));
+            }
+        }
+        Ok(unit_from_sum(&self.model_id, &sum))
+    }
+
+    /// Makes the vectors of users that were loaded; searches for users wait for it. Useful for calling it beforehand:
+    /// others are let in between.
+    ///
+    /// # Errors
+    /// A face's vector cannot be read.
+    pub fn warm(&self) -> Result<(), Unreadable> {
+        while !self.register().unsettled.is_empty() {
+            let mut register = self.register_mut();
+            let some: Vec<UserKey> = register.unsettled.iter().copied().take(SETTLED_AT_ONCE).collect();
+            for key in some {
+                self.settle(&mut register, key)?;
+            }
+        }
+        Ok(())
     }
 
     /// An enrolled face's embedding.
-    #[must_use]
-    pub fn embedding(&self, face_id: FaceId) -> Option<Embedding> {
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn embedding(&self, face_id: FaceId) -> Result<Option<Embedding>, Unreadable> {
         let register = self.register();
-        let vector = self.face_rows.vector(register.faces.get(&face_id)?.row);
-        Embedding::from_unit(self.model_id.clone(), vector)
+        let Some(row) = self.row(&register, face_id) else { return Ok(None) };
+        let vector = self.face_rows.vector(row)?;
+        Ok(vector.and_then(|vector| Embedding::from_unit(self.model_id.clone(), vector)))
     }
 
     /// A face is enrolled.
     #[must_use]
     pub fn contains(&self, face_id: FaceId) -> bool {
-        self.register().faces.contains_key(&face_id)
+        self.row(&self.register(), face_id).is_some()
     }
 
     /// A user's vector: the normalised mean of the user's faces; `None` without faces.
-    #[must_use]
-    pub fn user_embedding(&self, user: &UserId) -> Option<Embedding> {
+    ///
+    /// # Errors
+    /// A face's vector cannot be read.
+    pub fn user_embedding(&self, user: &UserId) -> Result<Option<Embedding>, Unreadable> {
+        self.warm()?;
         let register = self.register();
-        let vector = self.user_rows.vector(register.users.get(user)?.row?);
-        Embedding::from_unit(self.model_id.clone(), vector)
+        let row = register.keys.get(user).and_then(|key| register.users.get(key)?.row);
+        let vector = row.map(|row| self.user_rows.vector(row)).transpose()?.flatten();
+        Ok(vector.and_then(|vector| Embedding::from_unit(self.model_id.clone(), vector)))
     }
 
     /// Enrolled faces.
@@ -193,121 +365,173 @@ impl Collection {
         self.face_rows.len()
     }
 
-    /// What the faces' vectors and codes take.
+    /// What the faces take in memory.
     #[must_use]
     pub fn footprint(&self) -> Footprint {
-        self.face_rows.footprint()
+        let rows = self.face_rows.footprint();
+        Footprint { record_bytes: rows.record_bytes + self.register().faces.allocation_size(), ..rows }
     }
 
     /// Every face at or above the threshold that passes the filter, best first, up to the limit.
     ///
     /// Of equal cosines the smaller face id comes first. Empty when `probe` is another model's.
-    #[must_use]
-    pub fn search(&self, probe: &Embedding, search: Search, filter: Filter<'_, FaceId>) -> Vec<Candidate> {
-        self.search_many(&[probe], search, filter).pop().unwrap_or_default()
+    ///
+    /// # Errors
+    /// The vector of a face that may count cannot be read.
+    pub fn search(
+        &self,
+        probe: &Embedding,
+        search: Search,
+        filter: Filter<'_, FaceId>,
+    ) -> Result<Vec<Candidate>, Unreadable> {
+        Ok(self.search_many(&[probe], search, filter)?.pop().unwrap_or_default())
     }
 
     /// [`Collection::search`] for several probes in one pass over memory; the answers in their order.
-    #[must_use]
+    ///
+    /// # Errors
+    /// As there.
     pub fn search_many(
         &self,
         probes: &[&Embedding],
         search: Search,
         filter: Filter<'_, FaceId>,
-    ) -> Vec<Vec<Candidate>> {
-        let found = self.best_rows(&self.face_rows, probes, search, filter);
-        let candidate = |Scored { cosine, id }| Candidate { face_id: id, cosine };
-        found.into_iter().map(|best| best.into_iter().map(candidate).collect()).collect()
+    ) -> Result<Vec<Vec<Candidate>>, Unreadable> {
+        let keep = filter.keep(|owner: &Enrolled| &owner.face);
+        let found = self.best_rows(&self.face_rows, probes, search, keep.as_deref())?;
+        let candidate = |Scored { cosine, id }: Scored<Enrolled>| Candidate { face_id: id.face, cosine };
+        Ok(found.into_iter().map(|best| best.into_iter().map(candidate).collect()).collect())
     }
 
     /// Every user whose vector is at or above the threshold and who passes the filter, best first.
     ///
     /// Of equal cosines the smaller user id comes first. Empty when `probe` is another model's.
-    #[must_use]
-    pub fn search_users(&self, probe: &Embedding, search: Search, filter: Filter<'_, UserId>) -> Vec<UserCandidate> {
-        let found = self.best_rows(&self.user_rows, &[probe], search, filter).pop().unwrap_or_default();
-        found.into_iter().map(|Scored { cosine, id }| UserCandidate { user_id: id, cosine }).collect()
+    ///
+    /// # Errors
+    /// The vector of a user's face cannot be read.
+    pub fn search_users(
+        &self,
+        probe: &Embedding,
+        search: Search,
+        filter: Filter<'_, UserId>,
+    ) -> Result<Vec<UserCandidate>, Unreadable> {
+        self.warm()?;
+        let keep = filter.keep(|owner: &UserId| owner);
+        let found = self.best_rows(&self.user_rows, &[probe], search, keep.as_deref())?.pop().unwrap_or_default();
+        Ok(found.into_iter().map(|Scored { cosine, id }| UserCandidate { user_id: id, cosine }).collect())
     }
 
     /// Every two enrolled faces whose cosine is at or above `cosine_min`: best first, then by their ids.
     ///
     /// Memory grows with what is found, so the threshold bounds it: n faces have n (n - 1) / 2 pairs.
-    #[must_use]
-    pub fn pairs(&self, cosine_min: f32) -> Vec<FacePair> {
-        let pairs = self.face_rows.pairs(cosine_min).into_iter();
-        pairs.map(|pair| FacePair { first: pair.first, second: pair.second, cosine: pair.cosine }).collect()
+    ///
+    /// # Errors
+    /// A vector cannot be read.
+    pub fn pairs(&self, cosine_min: f32) -> Result<Vec<FacePair>, Unreadable> {
+        let pairs = self.face_rows.pairs(cosine_min)?.into_iter();
+        let faces = pairs.map(|p| FacePair { first: p.first.face, second: p.second.face, cosine: p.cosine });
+        Ok(faces.collect())
     }
 
     /// Answers of each probe, in order; empty ones for probes of another model.
-    fn best_rows<Id: Ord + Clone + Send + Sync + std::hash::Hash>(
+    fn best_rows<Id: Owner>(
         &self,
         rows: &Rows<Id>,
         probes: &[&Embedding],
         search: Search,
-        filter: Filter<'_, Id>,
-    ) -> Vec<Vec<Scored<Id>>> {
-        let keep = |id: &Id| match filter {
-            Filter::All => true,
-            Filter::Except(one) => id != one,
-            Filter::Among(these) => these.contains(id),
-        };
-        let wanted = Wanted { cosine_min: search.cosine_min, limit: search.limit, keep: Some(&keep) };
+        keep: Option<&(dyn Fn(&Id) -> bool + Sync)>,
+    ) -> Result<Vec<Vec<Scored<Id>>>, Unreadable> {
+        let wanted = Wanted { cosine_min: search.cosine_min, limit: search.limit, keep };
         let fitting: Vec<&[f32]> = probes.iter().filter(|p| self.comparable(p)).map(|p| p.vector()).collect();
-        let mut found = rows.search(&fitting, &wanted).into_iter();
+        let mut found = rows.search(&fitting, &wanted)?.into_iter();
         let answer = |probe: &&Embedding| if self.comparable(probe) { found.next() } else { None };
-        probes.iter().map(answer).map(Option::unwrap_or_default).collect()
+        Ok(probes.iter().map(answer).map(Option::unwrap_or_default).collect())
     }
 
     fn comparable(&self, embedding: &Embedding) -> bool {
         *embedding.model_id() == self.model_id && embedding.vector().len() == self.face_rows.dimensions()
     }
 
-    fn change_user(&self, register: &mut Register, user_id: UserId, vector: &[f32], change: Change) {
-        let user = register.users.entry(user_id.clone()).or_insert_with(|| User {
-            sum: vec![0; vector.len()],
-            face_count: 0,
-            row: None,
-        });
-        for (sum, &x) in user.sum.iter_mut().zip(vector) {
-            match change {
-                Change::Joins => *sum += fixed_from_f32(x),
-                Change::Leaves => *sum -= fixed_from_f32(x),
-            }
-        }
-        match change {
-            Change::Joins => user.face_count += 1,
-            Change::Leaves => user.face_count -= 1,
-        }
-        let mean = unit_from_sum(&self.model_id, &user.sum).filter(|_| user.face_count > 0);
-        let moved = match (user.row, mean) {
-            // In place, so that no search misses the user between an old and a new row.
-            (Some(row), Some(mean)) => {
-                self.user_rows.replace(row, mean.vector());
-                Vec::new()
-            }
-            (None, Some(mean)) => {
-                user.row = Some(self.user_rows.insert(user_id.clone(), mean.vector()));
-                Vec::new()
-            }
-            (Some(row), None) => {
-                user.row = None;
-                self.user_rows.remove(row)
-            }
-            (None, None) => Vec::new(),
-        };
-        if user.face_count == 0 {
-            register.users.remove(&user_id);
-        }
-        for Moved { owner, row } in moved {
-            register.users.entry(owner).and_modify(|user| user.row = Some(row));
+    /// Fills an empty collection from its slots; `faces` are expected. Searches see what has come so far.
+    pub fn load(&self, faces: usize) -> Loader<'_> {
+        let mut register = self.register_mut();
+        let Register { faces: table, hasher, .. } = &mut *register;
+        table.reserve(faces, |row| self.face_rows.owner(*row).map_or(0, |owner| hasher.hash_one(owner.face)));
+        Loader { collection: self, rows: self.face_rows.loading(), register }
+    }
+}
+
+type Keep<'a, Of> = Box<dyn Fn(&Of) -> bool + Sync + 'a>;
+
+impl<Id: Eq + std::hash::Hash + Sync> Filter<'_, Id> {
+    /// As a question to an owner; `None` when everybody counts.
+    fn keep<'a, Of: 'a>(&'a self, id: fn(&Of) -> &Id) -> Option<Keep<'a, Of>> {
+        match self {
+            Self::All => None,
+            Self::Except(one) => Some(Box::new(move |owner| id(owner) != *one)),
+            Self::Among(these) => Some(Box::new(move |owner| these.contains(id(owner)))),
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Change {
-    Joins,
-    Leaves,
+/// Puts faces into a collection as they were kept: see [`Collection::load`].
+pub struct Loader<'a> {
+    collection: &'a Collection,
+    rows: Loading<'a, Enrolled>,
+    register: RwLockWriteGuard<'a, Register>,
+}
+
+/// Bytes of a face id before its code.
+const FACE_ID_BYTES: usize = size_of::<Uuid>();
+
+impl Loader<'_> {
+    /// Takes the codec that [`Slots::begin_codes`] was given; false when it is not whole. Before all codes.
+    pub fn codec(&mut self, bytes: &[u8]) -> bool {
+        self.rows.codec(bytes)
+    }
+
+    /// Adds a face by what [`Slots::write_codes`] was given for the slot; false when that is no code of this codec, or
+    /// of a face that came before.
+    pub fn code(&mut self, slot: u32, bytes: &[u8]) -> bool {
+        let Some((id, code)) = bytes.split_first_chunk::<FACE_ID_BYTES>() else { return false };
+        let face = FaceId(Uuid::from_bytes(*id));
+        if self.collection.row(&self.register, face).is_some() {
+            return false;
+        }
+        let Some(row) = self.rows.code(Enrolled { face, user: UserKey::NOBODY }, slot, code) else { return false };
+        self.collection.note(&mut self.register, face, row);
+        true
+    }
+
+    /// Adds a face by its vector; false when it came before, or the embedding is another model's.
+    pub fn vector(&mut self, slot: u32, face: FaceId, embedding: &Embedding) -> bool {
+        let collection = self.collection;
+        if !collection.comparable(embedding) || collection.row(&self.register, face).is_some() {
+            return false;
+        }
+        let owner = Enrolled { face, user: UserKey::NOBODY };
+        let row = self.rows.vector(owner, Incoming { vector: embedding.vector(), slot });
+        collection.note(&mut self.register, face, row);
+        true
+    }
+
+    /// Gives faces that came to a user, whose vector is made by [`Collection::warm`] or when it is asked for; false
+    /// when one did not come.
+    pub fn user(&mut self, user: &UserId, faces: &[FaceId]) -> bool {
+        let key = self.register.user_key(user);
+        let mut came = true;
+        for &face in faces {
+            match self.collection.row(&self.register, face) {
+                Some(row) => self.rows.set_owner(row, Enrolled { face, user: key }),
+                None => came = false,
+            }
+        }
+        if let Some(user) = self.register.users.get_mut(&key) {
+            user.faces.extend_from_slice(faces);
+        }
+        self.register.unsettled.insert(key);
+        came
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a component is within -1 to 1, so the product is below 2^37")]
@@ -427,7 +651,7 @@ mod tests {
                         prop_assert_eq!(collection.remove(face(f)), expected.remove(&face(f)).is_some());
                     }
                     Step::SetUser(f, u) => {
-                        collection.set_user(face(f), u.map(user));
+                        collection.set_user(&[face(f)], u.map(user).as_ref());
                         if let Some(entry) = expected.get_mut(&face(f)) {
                             entry.1 = u.map(user);
                         }
@@ -435,14 +659,14 @@ mod tests {
                     Step::Search { probe, cosine_min, limit, exclude } => {
                         let search = Search { cosine_min, limit };
                         prop_assert_eq!(
-                            collection.search(&embedding(probe), search, Filter::Except(&face(exclude))),
+                            collection.search(&embedding(probe), search, Filter::Except(&face(exclude))).unwrap(),
                             brute(&expected, probe, search, face(exclude))
                         );
                     }
                 }
                 prop_assert_eq!(collection.face_count(), expected.len());
                 for u in 0..4 {
-                    let (got, wanted) = (collection.user_embedding(&user(u)), brute_user(&expected, &user(u)));
+                    let (got, wanted) = (collection.user_embedding(&user(u)).unwrap(), brute_user(&expected, &user(u)));
                     prop_assert_eq!(got.is_some(), wanted.is_some());
                     if let (Some(got), Some(wanted)) = (got, wanted) {
                         prop_assert!(got.cosine(&wanted).unwrap() > 0.999_999);
@@ -463,14 +687,14 @@ mod tests {
             let probe = embedding(probe);
             let mut wanted: Vec<UserCandidate> = (0..5).map(user).filter(|u| *u != user(exclude))
                 .filter_map(|user_id| {
-                    let cosine = plain_cosine(&probe, &collection.user_embedding(&user_id)?);
+                    let cosine = plain_cosine(&probe, &collection.user_embedding(&user_id).unwrap()?);
                     Some(UserCandidate { user_id, cosine })
                 })
                 .filter(|c| c.cosine >= cosine_min)
                 .collect();
             wanted.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then_with(|| a.user_id.cmp(&b.user_id)));
             wanted.truncate(limit);
-            let got = collection.search_users(&probe, Search { cosine_min, limit }, Filter::Except(&user(exclude)));
+            let got = collection.search_users(&probe, Search { cosine_min, limit }, Filter::Except(&user(exclude))).unwrap();
             prop_assert_eq!(got, wanted);
         }
 
@@ -485,7 +709,7 @@ mod tests {
                         collection.insert(face(n as u8), &embedding, Some(user(0))).unwrap();
                     }
                 }
-                collection.user_embedding(&user(0))
+                collection.user_embedding(&user(0)).unwrap()
             };
             let forward = vector(&faces);
             faces.reverse();
@@ -499,7 +723,7 @@ mod tests {
         let other = Embedding::normalised(ModelId::new("other"), embedding(1).vector()).unwrap();
         assert_eq!(collection.insert(face(1), &other, None), None);
         collection.insert(face(1), &embedding(1), None).unwrap();
-        assert!(collection.search(&other, Search { cosine_min: -1.0, limit: 5 }, Filter::All).is_empty());
+        assert!(collection.search(&other, Search { cosine_min: -1.0, limit: 5 }, Filter::All).unwrap().is_empty());
         let short = Embedding::normalised(model(), &[1.0, 2.0]).unwrap();
         assert_eq!(collection.insert(face(1), &short, None), None);
     }
@@ -515,10 +739,10 @@ mod tests {
         for n in 0..200u8 {
             collection.insert(face(n), &wave(n.into()), None).unwrap();
         }
-        let found = collection.search(&wave(1000), Search { cosine_min: -1.0, limit: 200 }, Filter::All);
+        let found = collection.search(&wave(1000), Search { cosine_min: -1.0, limit: 200 }, Filter::All).unwrap();
         assert_eq!(found.len(), 200);
         for candidate in found {
-            let pair = wave(1000).cosine(&collection.embedding(candidate.face_id).unwrap()).unwrap();
+            let pair = wave(1000).cosine(&collection.embedding(candidate.face_id).unwrap().unwrap()).unwrap();
             assert_eq!(pair.to_bits(), candidate.cosine.to_bits());
         }
     }
@@ -527,21 +751,21 @@ mod tests {
     fn threshold_is_inclusive_and_self_similarity_is_one() {
         let collection = Collection::new(model(), DIMENSIONS);
         collection.insert(face(1), &embedding(5), None).unwrap();
-        let found = collection.search(&embedding(5), Search { cosine_min: -1.0, limit: 1 }, Filter::All);
+        let found = collection.search(&embedding(5), Search { cosine_min: -1.0, limit: 1 }, Filter::All).unwrap();
         assert!(found[0].cosine > 0.999_999);
         let again = Search { cosine_min: found[0].cosine, limit: 1 };
-        assert_eq!(collection.search(&embedding(5), again, Filter::All), found);
+        assert_eq!(collection.search(&embedding(5), again, Filter::All).unwrap(), found);
     }
 
     #[test]
     fn removed_rows_are_overwritten_and_used_again() {
         let collection = Collection::new(model(), DIMENSIONS);
         collection.insert(face(1), &embedding(5), Some(user(1))).unwrap();
-        let row = collection.register().faces[&face(1)].row;
+        let row = collection.row(&collection.register(), face(1)).unwrap();
         assert!(collection.remove(face(1)));
-        assert!(collection.face_rows.vector(row).iter().all(|&x| x == 0.0));
-        assert!(collection.user_embedding(&user(1)).is_none());
+        assert!(collection.face_rows.held_vector(row).iter().all(|&x| x == 0.0));
+        assert!(collection.user_embedding(&user(1)).unwrap().is_none());
         collection.insert(face(2), &embedding(6), None).unwrap();
-        assert_eq!(collection.register().faces[&face(2)].row, row);
+        assert_eq!(collection.row(&collection.register(), face(2)), Some(row));
     }
 }

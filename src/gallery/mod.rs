@@ -14,6 +14,6 @@ pub mod similarity;
 
 mod search;
 
-pub use collection::{Candidate, Collection, FacePair, Filter, Search, UserCandidate};
+pub use collection::{Candidate, Collection, FacePair, Filter, Loader, Search, UserCandidate};
 pub use ids::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
-pub use search::{Footprint, Means, Path};
+pub use search::{Footprint, Means, Path, Slots, Unreadable};

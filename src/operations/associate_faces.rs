@@ -4,7 +4,7 @@ use super::pages::Question;
 use super::replay::{Bytes, Kept};
 use super::shelf::Change;
 use super::types::{FaceRefusal, RefusedFace, UserStatus, status};
-use super::{OperationError, Service, limits};
+use super::{OperationError, Service, limits, unreadable};
 use crate::gallery::similarity::Calibration;
 use crate::gallery::{CollectionId, FaceId, UserId};
 
@@ -99,7 +99,7 @@ fn verdict(change: &Change<'_>, user: &UserId, face_id: FaceId, bar: Bar<'_>) ->
     Ok(match record.user_id {
         Some(own) if own == *user => Verdict::Ignore,
         Some(other) => refuse(Some(other), None, FaceRefusal::AssociatedToADifferentUser),
-        None => match similarity(change, user, face_id, bar.calibration) {
+        None => match similarity(change, user, face_id, bar.calibration)? {
             Some(percent) if percent < bar.percent_min => refuse(None, Some(percent), FaceRefusal::LowMatchConfidence),
             _ => Verdict::Take,
         },
@@ -107,10 +107,15 @@ fn verdict(change: &Change<'_>, user: &UserId, face_id: FaceId, bar: Bar<'_>) ->
 }
 
 /// Of a face to the user's vector; `None` for a user without faces, who takes any.
-fn similarity(change: &Change<'_>, user: &UserId, face: FaceId, calibration: &Calibration) -> Option<f32> {
+fn similarity(
+    change: &Change<'_>,
+    user: &UserId,
+    face: FaceId,
+    calibration: &Calibration,
+) -> Result<Option<f32>, OperationError> {
     let (own, new) = change.read(|gallery| (gallery.user_embedding(user), gallery.embedding(face)));
-    let (own, new) = (own?, new?);
-    Some(calibration.percent(own.cosine(&new)?))
+    let (own, new) = (own.map_err(unreadable)?, new.map_err(unreadable)?);
+    Ok(own.zip(new).and_then(|(own, new)| own.cosine(&new)).map(|cosine| calibration.percent(cosine)))
 }
 
 impl Kept for Output {

@@ -2,7 +2,7 @@
 
 use super::shelf::Shelf;
 use super::types::{FaceMatch, UserMatch, UserStatus, UserSummary};
-use super::{OperationError, Service, internal};
+use super::{OperationError, Service, internal, unreadable};
 use crate::gallery::expectation::{Expectation, Fpir, Unknown, expect};
 use crate::gallery::{FaceId, Filter, Search, UserId};
 use crate::store::StoreError;
@@ -39,6 +39,7 @@ impl Service {
                 gallery.face_count().saturating_sub(usize::from(exclude.is_some_and(|id| gallery.contains(id))));
             (gallery.search(probe, search, all_but(exclude.as_ref())), others as u64)
         })?;
+        let candidates = candidates.map_err(unreadable)?;
         let mut matches = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let similarity = calibration.percent(candidate.cosine);
@@ -66,6 +67,7 @@ impl Service {
         let calibration = self.calibration(probe.model_id());
         let search = Search { cosine_min: calibration.cosine(percent_min) - COSINE_SLACK, limit };
         let candidates = shelf.read(&self.store, |gallery| gallery.search_users(probe, search, all_but(exclude)))?;
+        let candidates = candidates.map_err(unreadable)?;
         let matches = candidates.into_iter().map(|candidate| UserMatch {
             similarity: calibration.percent(candidate.cosine),
             user: UserSummary { user_id: candidate.user_id, status: UserStatus::Active },

@@ -62,9 +62,10 @@ pub use crate::store::KeyBinding;
 pub use caller::{Caller, Declared};
 pub use eyes::Eyes;
 pub use oversight::{Answered, Oversight};
+pub use shelf::open_gallery;
 
 use crate::gallery::similarity::{Calibration, Calibrations};
-use crate::gallery::{CollectionId, FaceId, UserId};
+use crate::gallery::{CollectionId, FaceId, Unreadable, UserId};
 use crate::ledger::tiles::TileName;
 use crate::ledger::{self, Files as _, LedgerError};
 use crate::policy::{Meter, Principal, Ruling};
@@ -382,7 +383,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Puts the parts together and loads every collection's vectors into memory.
+    /// Puts the parts together and loads every collection's codes into memory.
     ///
     /// # Errors
     /// `Internal` when the store cannot be read.
@@ -504,7 +505,7 @@ impl Service {
 
     /// An enrolled face's embedding.
     fn enrolled(&self, shelf: &Shelf, face: FaceId) -> Result<Embedding, OperationError> {
-        let embedding = shelf.read(&self.store, |gallery| gallery.embedding(face))?;
+        let embedding = shelf.read(&self.store, |gallery| gallery.embedding(face))?.map_err(unreadable)?;
         embedding.ok_or_else(|| OperationError::FaceNotFound(face.to_string()))
     }
 
@@ -558,6 +559,10 @@ fn load(store: &Store) -> Result<Shelves, OperationError> {
 }
 
 fn internal_ledger(error: LedgerError) -> OperationError {
+    OperationError::Internal(error.to_string())
+}
+
+fn unreadable(error: Unreadable) -> OperationError {
     OperationError::Internal(error.to_string())
 }
 

@@ -1,7 +1,7 @@
 //! `SearchUsers`: users like an enrolled face or another user.
 
 use super::types::UserMatch;
-use super::{OperationError, Service, limits};
+use super::{OperationError, Service, limits, unreadable};
 use crate::gallery::expectation::Expectation;
 use crate::gallery::{CollectionId, FaceId, UserId};
 
@@ -48,7 +48,8 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
         Probe::Face(face) => (Some(service.enrolled(&shelf, *face)?), None),
         Probe::User(user) => {
             service.user_faces(&shelf, user)?;
-            (shelf.read(&service.store, |gallery| gallery.user_embedding(user))?, Some(user))
+            let own = shelf.read(&service.store, |gallery| gallery.user_embedding(user))?;
+            (own.map_err(unreadable)?, Some(user))
         }
     };
     // A user without faces has no vector and is like nobody; a user is not found by itself.

@@ -8,13 +8,13 @@
 //! Lock order: `Service::structure`, a token's lock, `changes`, `gallery`. `gallery`, `waiting` and answers are held
 //! for a look, a push or a take only.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use super::replay::Receipt;
 use super::{OperationError, internal, limits};
-use crate::gallery::{Collection, CollectionId, FaceId, UserId};
-use crate::store::{CollectionRecord, FaceRecord, Store, StoreError};
+use crate::gallery::{Collection, CollectionId, FaceId, Means, UserId};
+use crate::store::{CollectionRecord, FaceRecord, Kept, Store, StoreError};
 use crate::vision::{Embedding, ModelId};
 
 /// Locks even after a panic elsewhere; for data that every step leaves whole.
@@ -50,14 +50,14 @@ pub(super) struct Shelf {
 impl Shelf {
     /// The collection as the store has it.
     pub(super) fn load(record: CollectionRecord, store: &Store) -> Result<Self, StoreError> {
-        let gallery = loaded(&record.id, &record.model_id, record.dimensions, store)?;
+        let gallery = open_gallery(store, &record, Means::default())?;
         Ok(Self {
             id: record.id,
             model_id: record.model_id,
             model_version: record.model_version,
             dimensions: record.dimensions,
             changes: Mutex::new(State { deleted: false }),
-            gallery: RwLock::new(Arc::new(gallery)),
+            gallery: RwLock::new(gallery),
             waiting: Mutex::new(Vec::new()),
         })
     }
@@ -106,8 +106,8 @@ impl Shelf {
         Arc::clone(&self.gallery.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn put_gallery(&self, gallery: Collection) {
-        *self.gallery.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(gallery);
+    fn put_gallery(&self, gallery: Arc<Collection>) {
+        *self.gallery.write().unwrap_or_else(PoisonError::into_inner) = gallery;
     }
 
     /// Waits for other changes of this collection to end.
@@ -130,11 +130,12 @@ impl Shelf {
     /// Puts memory in line with the store after a panic in the middle of a change.
     fn recover(&self, state: &mut State, store: &Store) -> Result<(), OperationError> {
         tracing::warn!(collection.id = %self.id, "a change ended in a panic; loading the collection again");
-        let gallery = match loaded(&self.id, &self.model_id, self.dimensions, store) {
+        let record = store.collection(&self.id);
+        let gallery = match record.and_then(|record| open_gallery(store, &record, Means::default())) {
             Ok(gallery) => gallery,
             Err(StoreError::Missing) => {
                 state.deleted = true;
-                Collection::new(self.model_id.clone(), self.dimensions)
+                Arc::new(Collection::new(self.model_id.clone(), self.dimensions))
             }
             Err(error) => return Err(internal(error)),
         };
@@ -170,17 +171,44 @@ impl Shelf {
     }
 }
 
-/// A collection's faces, from the store.
-fn loaded(id: &CollectionId, model_id: &ModelId, dimensions: usize, store: &Store) -> Result<Collection, StoreError> {
-    let gallery = Collection::new(model_id.clone(), dimensions);
-    let mut foreign = 0_usize;
-    store.load_vectors(id, &mut |face, user, embedding| {
-        foreign += usize::from(gallery.insert(face, &embedding, user).is_none());
-    })?;
-    if foreign > 0 {
-        return Err(StoreError::Damaged(format!("{foreign} vectors of collection `{id}` are another model's")));
+/// A collection's faces, from the store; the vectors of its users are made meanwhile or when they are asked for. The
+/// collection must not change meanwhile, and then in the store first and in the gallery after.
+///
+/// # Errors
+/// `Missing`, `Damaged`.
+pub fn open_gallery(store: &Store, record: &CollectionRecord, means: Means) -> Result<Arc<Collection>, StoreError> {
+    let slots = Arc::new(store.slots(&record.id)?);
+    let gallery = Arc::new(Collection::with_means(record.model_id.clone(), record.dimensions, means, Some(slots)));
+    let mut users = 0_usize;
+    {
+        let mut loader = gallery.load(usize::try_from(record.face_count).unwrap_or(0));
+        store.load(&record.id, &mut |kept| match kept {
+            Kept::Codec(codec) => loader.codec(codec),
+            Kept::Code(slot, code) => loader.code(slot, code),
+            Kept::Vector(slot, face, embedding) => loader.vector(slot, face, &embedding),
+            Kept::User(user, faces) => {
+                users += 1;
+                loader.user(&user, &faces)
+            }
+        })?;
+    }
+    if users > 0 {
+        warm(record.id.clone(), Arc::downgrade(&gallery));
     }
     Ok(gallery)
+}
+
+/// Makes the vectors of users in the background.
+fn warm(id: CollectionId, gallery: Weak<Collection>) {
+    let work = move || {
+        if let Some(Err(error)) = gallery.upgrade().map(|gallery| gallery.warm()) {
+            tracing::error!(collection.id = %id, %error, "searches for users will fail");
+        }
+    };
+    let started = std::thread::Builder::new().name("warm-up".to_owned()).spawn(work);
+    if let Err(error) = started {
+        tracing::warn!(%error, "the first search for users will take longer");
+    }
 }
 
 /// The right to change one collection.
@@ -230,21 +258,28 @@ impl Change<'_> {
         if faces.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.store.put_faces(&self.shelf.id, &faces) {
-            // A disk that fails may have kept what it refused: memory follows what the records say.
-            let kept = |face: FaceId| matches!(self.face(face), Ok(Some(_)));
-            self.hold(faces.into_iter().filter(|(record, _)| kept(record.face_id)));
-            return Err(self.failed(error));
+        match self.store.put_faces(&self.shelf.id, &faces) {
+            Ok(placed) => {
+                let placed: HashMap<FaceId, u32> = placed.into_iter().collect();
+                self.hold(faces, |face| placed.get(&face).copied());
+                Ok(())
+            }
+            Err(error) => {
+                // A disk that fails may have kept what it refused: memory follows what the records say.
+                self.hold(faces, |face| self.store.slot(&self.shelf.id, face).ok());
+                Err(self.failed(error))
+            }
         }
-        self.hold(faces);
-        Ok(())
     }
 
-    fn hold(&self, faces: impl IntoIterator<Item = (FaceRecord, Embedding)>) {
+    /// Puts those of the faces into memory that have a slot.
+    fn hold(&self, faces: Vec<(FaceRecord, Embedding)>, slot: impl Fn(FaceId) -> Option<u32>) {
         let gallery = self.shelf.gallery();
         for (record, embedding) in faces {
-            // INVARIANT (store and gallery agree): what does not fit was refused at the door of `enrol`.
-            let _ = gallery.insert(record.face_id, &embedding, record.user_id);
+            if let Some(slot) = slot(record.face_id) {
+                // INVARIANT (store and gallery agree): what does not fit was refused at the door of `enrol`.
+                let _ = gallery.insert_at(slot, record.face_id, &embedding, record.user_id);
+            }
         }
     }
 
@@ -325,7 +360,7 @@ impl Change<'_> {
         }
         self.store.set_user_once(&self.shelf.id, faces, user, receipt.keep()).map_err(internal)?;
         let gallery = self.shelf.gallery();
-        faces.iter().for_each(|face| gallery.set_user(*face, user.cloned()));
+        gallery.set_user(faces, user);
         Ok(())
     }
 
@@ -345,7 +380,7 @@ impl Change<'_> {
         // The user may be gone although the write-ahead log could not be emptied after: memory follows the records.
         if deleted.is_ok() || matches!(self.user_faces(user), Err(OperationError::UserNotFound(_))) {
             let gallery = self.shelf.gallery();
-            faces.iter().for_each(|face| gallery.set_user(face.face_id, None));
+            gallery.set_user(&faces.iter().map(|face| face.face_id).collect::<Vec<_>>(), None);
         }
         deleted
     }
@@ -368,7 +403,7 @@ impl Change<'_> {
     pub(super) fn delete_collection(mut self) -> Result<(), OperationError> {
         self.store.delete_collection(&self.shelf.id).map_err(|error| self.failed(error))?;
         self.state.deleted = true;
-        self.shelf.put_gallery(Collection::new(self.shelf.model_id.clone(), self.shelf.dimensions));
+        self.shelf.put_gallery(Arc::new(Collection::new(self.shelf.model_id.clone(), self.shelf.dimensions)));
         Ok(())
     }
 }

@@ -254,7 +254,7 @@ fn store_and_gallery_agree_after_eight_threads() {
     let shelf = house.service.shelf(&staff()).unwrap();
     let records = house.service.store.faces(&staff(), None, 4096, None).unwrap();
     assert_eq!(shelf.face_count(), records.len());
-    let held = |face| shelf.read(&house.service.store, |gallery| gallery.embedding(face).is_some()).unwrap();
+    let held = |face| shelf.read(&house.service.store, |gallery| gallery.embedding(face).unwrap().is_some()).unwrap();
     assert!(records.iter().all(|record| held(record.face_id)));
 }
 
@@ -603,7 +603,9 @@ impl House {
     }
 
     fn create_key(&self) -> create_access_key::Output {
-        let Ok(Response::CreateAccessKey(output)) = self.ask(Request::CreateAccessKey(create_access_key::Input)) else {
+        let Ok(Response::CreateAccessKey(output)) =
+            self.ask(Request::CreateAccessKey(create_access_key::Input::default()))
+        else {
             panic!()
         };
         output
@@ -619,9 +621,9 @@ impl House {
 fn keys_sign_from_their_answer_until_that_of_their_revocation() {
     let house = house();
     let (first, second) = (house.create_key(), house.create_key());
-    assert_eq!(house.service.secret_of(&first.access_key_id).unwrap(), Some(first.secret_access_key.clone()));
+    assert_eq!(house.service.keys.secret(&first.access_key_id), Some(first.secret_access_key.clone()));
     house.revoke(&first.access_key_id).unwrap();
-    assert_eq!(house.service.secret_of(&first.access_key_id).unwrap(), None);
+    assert_eq!(house.service.keys.secret(&first.access_key_id), None);
     let gone = OperationError::KeyNotFound(first.access_key_id.clone());
     assert_eq!(house.revoke(&first.access_key_id).unwrap_err(), gone);
     // Nobody locks everybody out.
@@ -633,8 +635,8 @@ fn keys_sign_from_their_answer_until_that_of_their_revocation() {
     let House { service, dir } = house;
     drop(service);
     let again = House { service: open(dir.path()), dir };
-    assert_eq!(again.service.secret_of(&first.access_key_id).unwrap(), None);
-    assert_eq!(again.service.secret_of(&second.access_key_id).unwrap(), Some(second.secret_access_key));
+    assert_eq!(again.service.keys.secret(&first.access_key_id), None);
+    assert_eq!(again.service.keys.secret(&second.access_key_id), Some(second.secret_access_key));
 }
 
 #[test]

@@ -7,10 +7,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::codes::CodeFile;
 use super::collections::{self, Entry};
 use super::segments::{Segment, SegmentId};
 use super::{
-    BoxRatio, FaceRecord, Store, StoreError, Writer, checksum, files, natural, scrub, sql_limit, sql_number, users,
+    BoxRatio, FaceRecord, Store, StoreError, Writer, checksum, files, natural, scrub, slots, sql_limit, sql_number,
+    users,
 };
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
 use crate::vision::{Embedding, ModelId};
@@ -58,20 +60,26 @@ const OWNED_FACE: &str =
     "u.id, u.collection, u.name, u.face_count, u.crc FROM faces f LEFT JOIN users u ON u.id = f.user";
 
 impl Store {
-    /// Enrols faces, all or none; a face id that exists already is left as it was. Returns how many were new.
+    /// Enrols faces, all or none; a face id that exists already is left as it was. Returns the new ones with their slots.
     ///
     /// # Errors
     /// `Missing` (collection; user of a record), `Full`, `Io` for an embedding of another model than the collection's.
-    pub fn put_faces(&self, id: &CollectionId, faces: &[(FaceRecord, Embedding)]) -> Result<usize, StoreError> {
+    pub fn put_faces(
+        &self,
+        id: &CollectionId,
+        faces: &[(FaceRecord, Embedding)],
+    ) -> Result<Vec<(FaceId, u32)>, StoreError> {
         let mut writer = self.writer();
         let Writer { connection, database, unwiped, .. } = &mut *writer;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let entry = collections::find(&transaction, id)?;
         let new = new_faces(&transaction, &entry, faces)?;
         if new.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let slots = take_slots(&transaction, &entry, new.len())?;
+        let placed = new.iter().zip(&slots).map(|(face, slot)| Ok((face.0.face_id, slots::small(*slot)?)));
+        let placed = placed.collect::<Result<Vec<_>, StoreError>>()?;
         let mut segment = Segment::open(&self.directory, entry.shape.clone())?;
         let vectors: Vec<_> = new.iter().map(|(record, embedding)| (record.face_id, embedding.vector())).collect();
         let recorded = segment.write(&slots, &vectors).and_then(|()| insert_faces(&transaction, &entry, &new, &slots));
@@ -92,7 +100,7 @@ impl Store {
             *unwiped = earlier;
         }
         self.keep_log_short(connection, database);
-        Ok(new.len())
+        Ok(placed)
     }
 
     /// One face's record.
@@ -409,6 +417,10 @@ fn wipe(store: &Store, sql: &Connection, unwiped: &[(SegmentId, Vec<u64>)]) -> R
             }
         }
         let slot_count = entry.slot_count;
+        // One that is not whole is just being written, without these slots, or is destroyed at the next opening.
+        if let Ok(Some(codes)) = CodeFile::open(&store.directory, &entry.shape) {
+            codes.wipe(&free)?;
+        }
         let mut segment = Segment::open(&store.directory, entry.shape)?;
         segment.wipe(&free)?;
         segment.cut(slot_count)?;
@@ -417,11 +429,11 @@ fn wipe(store: &Store, sql: &Connection, unwiped: &[(SegmentId, Vec<u64>)]) -> R
 }
 
 /// What ties a face's record to its vector and its user.
-struct Stored {
+pub(super) struct Stored {
     seq: i64,
     face_id: FaceId,
     owner: Option<i64>,
-    slot: u64,
+    pub(super) slot: u64,
 }
 
 fn stored_from_row(row: &Row<'_>) -> Result<Stored, StoreError> {
@@ -434,12 +446,25 @@ fn stored_from_row(row: &Row<'_>) -> Result<Stored, StoreError> {
     })
 }
 
-fn stored_face(sql: &Connection, collection: i64, face: FaceId) -> Result<Option<Stored>, StoreError> {
+/// A face's record, by its id.
+pub(super) fn stored_face(sql: &Connection, collection: i64, face: FaceId) -> Result<Option<Stored>, StoreError> {
     let mut statement =
         sql.prepare_cached(&format!("SELECT {FACE} FROM faces f WHERE collection = ?1 AND face_id = ?2"))?;
     let mut rows = statement.query(params![collection, face.0.as_bytes()])?;
     let Some(stored) = rows.next()?.map(stored_from_row).transpose()? else { return Ok(None) };
     if stored.face_id == face { Ok(Some(stored)) } else { Err(damaged("the index of faces points to another")) }
+}
+
+/// A user's faces.
+pub(super) fn of_user(sql: &Connection, collection: i64, owner: i64) -> Result<Vec<FaceId>, StoreError> {
+    let mut statement =
+        sql.prepare_cached(&format!("SELECT {FACE} FROM faces f WHERE f.user = ?1 AND +f.collection = ?2"))?;
+    let mut rows = statement.query([owner, collection])?;
+    let mut faces = Vec::new();
+    while let Some(row) = rows.next()? {
+        faces.push(stored_from_row(row)?.face_id);
+    }
+    Ok(faces)
 }
 
 fn stored_faces(sql: &Connection, entry: &Entry) -> Result<Vec<(u64, FaceId, Option<i64>)>, StoreError> {

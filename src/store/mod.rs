@@ -6,6 +6,7 @@ pub mod buckets;
 
 mod backup;
 mod checksum;
+mod codes;
 mod collections;
 mod faces;
 mod files;
@@ -14,15 +15,17 @@ mod recovery;
 mod schema;
 mod scrub;
 mod segments;
+mod slots;
 mod tokens;
 mod users;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use rusqlite::Connection;
 
+pub use slots::{FaceSlots, Kept};
 pub use tokens::Keep;
 
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
@@ -187,7 +190,7 @@ pub struct Store {
     writer: Mutex<Writer>,
     readers: Mutex<Vec<Connection>>,
     /// Readers hold it shared while they read; who overwrites vectors or empties the write-ahead log holds it alone.
-    gate: RwLock<()>,
+    gate: Arc<RwLock<()>>,
     /// Dropped last: the directory is free when the connections are closed.
     _lock: File,
 }
@@ -232,7 +235,7 @@ impl Store {
                 unwiped: Vec::new(),
             }),
             readers: Mutex::new(Vec::new()),
-            gate: RwLock::new(()),
+            gate: Arc::default(),
             _lock: lock,
         })
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::codes::{self, CodeFile};
 use super::collections::{self, Entry};
 use super::segments::{Segment, SegmentId};
 use super::{StoreError, files, natural, sql_number};
@@ -29,6 +30,10 @@ pub(super) fn repair(directory: &Path, connection: &mut Connection) -> Result<()
         }
         Segment::destroy(directory, id)?;
     }
+    // Left by a crash in the middle of removing both.
+    for id in files_in(directory, codes::id_from_file_name)?.into_iter().filter(|id| !known.contains(id)) {
+        codes::destroy(directory, id)?;
+    }
     connection.execute("DELETE FROM dropped_segments", [])?;
     Ok(())
 }
@@ -37,7 +42,17 @@ fn repair_segment(directory: &Path, sql: &Connection, entry: &Entry) -> Result<(
     let mut segment = Segment::open(directory, entry.shape.clone())?;
     segment.check_length(entry.slot_count)?;
     let mut unwiped = Vec::new();
-    for slot in free_slots(sql, entry)? {
+    let free = free_slots(sql, entry)?;
+    match CodeFile::open(directory, &entry.shape) {
+        Ok(None) => {}
+        Ok(Some(codes)) => codes.wipe(&free)?,
+        Err(StoreError::Damaged(what)) => {
+            tracing::warn!(%what, "codes are worth nothing and are made anew");
+            codes::destroy(directory, entry.shape.id)?;
+        }
+        Err(other) => return Err(other),
+    }
+    for slot in free {
         let Some(face_id) = segment.occupant(slot)? else { continue };
         // A damaged list of free slots must not cost a face its vector.
         let mut owner = sql.prepare_cached("SELECT slot FROM faces WHERE collection = ?1 AND face_id = ?2")?;
@@ -54,7 +69,8 @@ fn repair_segment(directory: &Path, sql: &Connection, entry: &Entry) -> Result<(
     segment.cut(entry.slot_count)
 }
 
-fn free_slots(sql: &Connection, entry: &Entry) -> Result<Vec<u64>, StoreError> {
+/// Numbers of the slots that no face has, in rising order.
+pub(super) fn free_slots(sql: &Connection, entry: &Entry) -> Result<Vec<u64>, StoreError> {
     let mut statement = sql.prepare("SELECT slot FROM free_slots WHERE collection = ?1 ORDER BY slot")?;
     let mut rows = statement.query([entry.key])?;
     let mut slots = Vec::new();
@@ -74,14 +90,19 @@ fn dropped_segments(sql: &Connection) -> Result<HashSet<SegmentId>, StoreError> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Files with a segment's name; others are left alone.
+/// Segments' files; others are left alone.
 pub(super) fn segments_in(directory: &Path) -> Result<Vec<SegmentId>, StoreError> {
+    files_in(directory, SegmentId::from_file_name)
+}
+
+/// Files beside the segments whose names `read` understands.
+fn files_in(directory: &Path, read: fn(&str) -> Option<SegmentId>) -> Result<Vec<SegmentId>, StoreError> {
     let folder = files::vectors(directory);
     let fails = |error: std::io::Error| files::disk_error(&folder, &error);
     let mut ids = Vec::new();
     for item in fs::read_dir(&folder).map_err(fails)? {
         let name = item.map_err(fails)?.file_name();
-        ids.extend(name.to_str().and_then(SegmentId::from_file_name));
+        ids.extend(name.to_str().and_then(read));
     }
     Ok(ids)
 }

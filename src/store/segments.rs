@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{StoreError, files};
+use super::{StoreError, codes, files};
 use crate::gallery::FaceId;
 
 /// Names a segment file; random, so that no later collection takes an older one's file.
@@ -95,6 +95,10 @@ impl Segment {
         Ok(Self { file, path, shape })
     }
 
+    pub(super) fn shape(&self) -> &SegmentShape {
+        &self.shape
+    }
+
     /// Bytes of one slot.
     fn slot_bytes(&self) -> usize {
         SLOT_HEAD_BYTES + 4 * self.shape.dimensions
@@ -169,6 +173,30 @@ impl Segment {
         Ok(Some(FaceId(Uuid::from_bytes(id))))
     }
 
+    /// The face and the vector of a slot that is in use.
+    pub(super) fn occupied(&mut self, slot: u64) -> Result<(FaceId, Vec<f32>), StoreError> {
+        let mut bytes = vec![0u8; self.slot_bytes()];
+        self.read_at(slot, &mut bytes)?;
+        let mut id = [0u8; 16];
+        id.copy_from_slice(&bytes[..16]);
+        let face_id = FaceId(Uuid::from_bytes(id));
+        let mut vector = vec![0.0; self.shape.dimensions];
+        vector_from_slot(&bytes, face_id, &mut vector)
+            .map_err(|what| damaged(&self.path, &format!("slot {slot}: {what}")))?;
+        Ok((face_id, vector))
+    }
+
+    /// Reads a face's vector from a slot, verified; from any thread.
+    pub(super) fn vector(&self, slot: u64, face_id: FaceId, vector: &mut [f32]) -> Result<(), StoreError> {
+        let mut bytes = vec![0u8; self.slot_bytes()];
+        let offset = self.offset(slot)?;
+        let read = files::read_at(&self.file, &mut bytes, offset);
+        if read.map_err(|error| files::disk_error(&self.path, &error))? < bytes.len() {
+            return Err(damaged(&self.path, &format!("it is cut off at slot {slot}")));
+        }
+        vector_from_slot(&bytes, face_id, vector).map_err(|what| damaged(&self.path, &format!("slot {slot}: {what}")))
+    }
+
     /// Reads the slots named (in rising order), verifies each, and hands them out with their place in the list.
     pub(super) fn read(
         &mut self,
@@ -187,7 +215,8 @@ impl Segment {
             self.read_at(first, &mut piece)?;
             for (n, (slot, face_id)) in wanted.iter().enumerate().take(end).skip(at) {
                 let place = usize::try_from(slot - first).unwrap_or(usize::MAX) * slot_bytes;
-                let vector = vector_from_slot(&piece[place..place + slot_bytes], *face_id)
+                let mut vector = vec![0.0; self.shape.dimensions];
+                vector_from_slot(&piece[place..place + slot_bytes], *face_id, &mut vector)
                     .map_err(|what| damaged(&self.path, &format!("slot {slot}: {what}")))?;
                 each(n, vector)?;
             }
@@ -196,8 +225,9 @@ impl Segment {
         Ok(())
     }
 
-    /// Overwrites the whole file with zeros and removes it, durably.
+    /// Overwrites the whole file with zeros and removes it, durably; its codes before.
     pub(super) fn destroy(directory: &Path, id: SegmentId) -> Result<(), StoreError> {
+        codes::destroy(directory, id)?;
         let path = id.path(directory);
         let fails = |error: io::Error| files::disk_error(&path, &error);
         let mut file = match files::private().open(&path) {
@@ -283,7 +313,7 @@ fn push_slot(piece: &mut Vec<u8>, face_id: FaceId, vector: &[f32]) {
     piece[start + 16..start + SLOT_HEAD_BYTES].copy_from_slice(&crc.to_le_bytes());
 }
 
-fn vector_from_slot(slot: &[u8], face_id: FaceId) -> Result<Vec<f32>, &'static str> {
+fn vector_from_slot(slot: &[u8], face_id: FaceId, vector: &mut [f32]) -> Result<(), &'static str> {
     if slot[..16] != *face_id.0.as_bytes() {
         return Err("it holds another face than its record says");
     }
@@ -291,7 +321,8 @@ fn vector_from_slot(slot: &[u8], face_id: FaceId) -> Result<Vec<f32>, &'static s
         return Err("its checksum is wrong");
     }
     let (components, _) = slot[SLOT_HEAD_BYTES..].as_chunks::<4>();
-    Ok(components.iter().map(|x| f32::from_le_bytes(*x)).collect())
+    vector.iter_mut().zip(components).for_each(|(x, bytes)| *x = f32::from_le_bytes(*bytes));
+    Ok(())
 }
 
 /// CRC-32 of face id and vector.

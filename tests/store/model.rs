@@ -158,7 +158,7 @@ pub fn run(store: &Store, op: &Op) -> Result<Outcome, StoreError> {
         Op::Put(c, owner, faces) => {
             let mut faces: Vec<_> = faces.iter().map(|n| face(*n)).collect();
             faces.iter_mut().for_each(|(record, _)| record.user_id = owner.map(user));
-            store.put_faces(&collection(*c), &faces)
+            store.put_faces(&collection(*c), &faces).map(|placed| placed.len())
         }
         Op::Delete(c, faces) => store.delete_faces(&collection(*c), &ids(faces)).map(|gone| gone.len()),
         Op::CreateUser(c, u) => store.create_user(&collection(*c), &user(*u)).map(|()| 0),

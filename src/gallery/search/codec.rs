@@ -28,6 +28,8 @@ const BOUND_UNIT: f64 = 2.0 / 65_535.0;
 const ROUNDOFF: f64 = 1.0 / 16_777_216.0;
 /// Longest vector that the bounds count with; embeddings are of length 1 to within 1e-5.
 const LENGTH_MAX: f64 = 1.000_02;
+/// A turn that changes dot products by more was not made here: 256 dimensions change them by 5e-4.
+const TURN_ERROR_MAX: f64 = 1.0;
 /// More than the rounding of any sum of squares in `f64` here.
 const TINY: f64 = 1e-9;
 
@@ -54,6 +56,20 @@ pub(super) struct Bounds {
     pub(super) tail: u16,
     /// Length of the tail's residual and the rest together.
     pub(super) tail_residual: u16,
+}
+
+impl Bounds {
+    pub(super) fn to_bytes(self) -> [u8; size_of::<Self>()] {
+        let [a, b] = self.head_residual.to_le_bytes();
+        let [c, d] = self.tail.to_le_bytes();
+        let [e, f] = self.tail_residual.to_le_bytes();
+        [a, b, c, d, e, f]
+    }
+
+    pub(super) fn from_bytes([a, b, c, d, e, f]: [u8; size_of::<Self>()]) -> Self {
+        let [head_residual, tail, tail_residual] = [[a, b], [c, d], [e, f]].map(u16::from_le_bytes);
+        Self { head_residual, tail, tail_residual }
+    }
 }
 
 /// A probe as the rows of one codec are compared with it.
@@ -133,6 +149,42 @@ impl Codec {
         self.dimensions
     }
 
+    /// Bytes of a row's bounds, head and tail together.
+    pub(super) fn code_bytes(&self) -> usize {
+        size_of::<Bounds>() + self.head_bytes() + self.tail_bytes()
+    }
+
+    /// The codec as bytes, for [`Codec::from_bytes`]: dimensions, head and tail (4 bytes each), their steps, then the
+    /// turn's rows; all little-endian.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let sizes = [self.dimensions, self.head, self.tail];
+        let numbers = [self.head_step, self.tail_step];
+        let turn = self.turn.row_iter().flat_map(|row| row.iter().copied().collect::<Vec<f32>>());
+        let sizes = sizes.into_iter().flat_map(|size| (size as u32).to_le_bytes());
+        sizes.chain(numbers.into_iter().chain(turn).flat_map(f32::to_le_bytes)).collect()
+    }
+
+    /// Reads a codec back; `None` when the bytes are none for vectors of `dimensions` components.
+    ///
+    /// What the bounds rest on, how far the turn is from an orthogonal one, is found anew.
+    pub(super) fn from_bytes(bytes: &[u8], dimensions: usize) -> Option<Self> {
+        let (words, rest) = bytes.as_chunks::<4>();
+        let padded = dimensions.next_multiple_of(GROUP);
+        let [own, head, tail, head_step, tail_step, turn @ ..] = words else { return None };
+        let [own, head, tail] = [own, head, tail].map(|word| u32::from_le_bytes(*word) as usize);
+        let [head_step, tail_step] = [head_step, tail_step].map(|word| f32::from_le_bytes(*word));
+        let fits = rest.is_empty() && own == dimensions && turn.len() == padded * dimensions;
+        let parts = head >= GROUP && [head, tail].iter().all(|part| part.is_multiple_of(GROUP) && *part <= padded);
+        let steps = [head_step, tail_step].iter().all(|step| *step > 0.0 && *step <= 1.0);
+        if !(fits && parts && steps && head + tail <= padded) {
+            return None;
+        }
+        let turn = DMatrix::from_row_iterator(padded, dimensions, turn.iter().map(|word| f32::from_le_bytes(*word)));
+        let turn_error = turn_error(&turn);
+        // Not a number is not below either.
+        (turn_error < TURN_ERROR_MAX).then_some(Self { dimensions, head, tail, turn, head_step, tail_step, turn_error })
+    }
+
     pub(super) fn head_bytes(&self) -> usize {
         self.head / 2
     }
@@ -167,10 +219,14 @@ impl Codec {
         .collect()
     }
 
-    /// A probe of unit length.
-    pub(super) fn probe(&self, probe: &[f32]) -> CodedProbe {
-        let turned = self.turned(probe);
-        let (head, beyond) = turned.as_slice().split_at(self.head);
+    /// Probes of unit length, turned in one product.
+    pub(super) fn probes(&self, probes: &[&[f32]]) -> Vec<CodedProbe> {
+        let turned = self.turned(&probes.concat());
+        turned.column_iter().map(|probe| self.coded_probe(probe.as_slice())).collect()
+    }
+
+    fn coded_probe(&self, turned: &[f32]) -> CodedProbe {
+        let (head, beyond) = turned.split_at(self.head);
         let (tail, rest) = beyond.split_at(self.tail);
         let head = Part::new(head, &[], self.head_step);
         // The canonical dot product adds `dimensions / 32` products in each of 32 lanes and folds them five times.

@@ -9,11 +9,14 @@ mod codec;
 mod kernels;
 mod rows;
 mod scan;
+mod slots;
 
 pub(super) use best::Scored;
 pub use kernels::Path;
-pub(super) use rows::{Moved, Row, Rows};
+pub(super) use rows::{Incoming, Loading, Moved, Row, Rows};
 pub(super) use scan::Wanted;
+pub(super) use slots::Owner;
+pub use slots::{Slots, Unreadable};
 
 /// How searches are computed. Every choice gives the same answers.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +43,12 @@ impl Default for Means {
 pub struct Footprint {
     /// Rows, free ones included.
     pub rows: usize,
-    /// Bytes of vectors.
+    /// Bytes of vectors in memory.
     pub vector_bytes: usize,
     /// Bytes of codes and their bounds.
     pub code_bytes: usize,
+    /// Bytes of ids, users and places.
+    pub record_bytes: usize,
     /// Bytes that a search reads of every row.
     pub scanned_bytes: usize,
 }

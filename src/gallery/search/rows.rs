@@ -1,4 +1,4 @@
-//! Many vectors of one length in memory, and the exact search over them.
+//! Many vectors of one length, and the exact search over them.
 //!
 //! INVARIANT (searches see whole chunks): a search takes the list of chunks once and locks a chunk for as long as it
 //! looks at it, some ten microseconds a probe. Whoever writes locks one chunk for one row, or for the coding of a block
@@ -10,23 +10,40 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::best::{Best, Scored};
-use super::chunk::{CHUNK_ROWS, Chunk, Codes};
+use super::chunk::{CHUNK_ROWS, Chunk, Codes, Residence};
 use super::codec::Codec;
-use super::scan::{BestOfEach, Findings, Pair, Scan, Wanted};
+use super::scan::{BestOfEach, Findings, Pair, Scan, Wanted, chunks_together, read_vector};
+use super::slots::{Owner, Slots, Unreadable};
 use super::{Footprint, Means};
+use crate::gallery::FaceId;
 
 /// Full chunks from which on there are codes; below, comparing everything takes less than half a millisecond.
 const CODED_FROM_CHUNKS: usize = 4;
-/// Full chunks at which directions are looked for once more, on more vectors, for the chunks that follow.
+/// Full chunks at which directions are looked for once more, on more vectors; everything is coded anew by them.
 const TRAINED_AGAIN_AT_CHUNKS: usize = 64;
+/// In place of the size at which directions were looked for: codes of the ones there are still to come.
+const NOT_NOW: usize = usize::MAX;
+/// Vectors read for that, at most.
+const TRAINING_ROWS_MAX: usize = 8192;
 /// A thread is worth its start for so many rows.
 const ROWS_PER_THREAD: usize = 1 << 18;
 
-/// Where a vector is.
+/// Where a vector is: the number of its chunk and its place there, in 4 bytes, as every face has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::gallery) struct Row {
-    chunk: u32,
-    at: u32,
+pub(in crate::gallery) struct Row(u32);
+
+impl Row {
+    fn new(chunk: u32, at: usize) -> Self {
+        Self(chunk * small(CHUNK_ROWS) + small(at))
+    }
+
+    fn chunk(self) -> u32 {
+        self.0 / small(CHUNK_ROWS)
+    }
+
+    fn at(self) -> usize {
+        self.0 as usize % CHUNK_ROWS
+    }
 }
 
 type Shared<Id> = Arc<RwLock<Chunk<Id>>>;
@@ -35,9 +52,11 @@ type Shared<Id> = Arc<RwLock<Chunk<Id>>>;
 pub(in crate::gallery) struct Rows<Id> {
     dimensions: usize,
     means: Means,
+    /// Where the vectors are that are not in memory.
+    outside: Option<Arc<dyn Slots>>,
     /// Rows in use.
     used: AtomicUsize,
-    /// By number, which stays; `None` for one that was merged away.
+    /// By number; `None` for one that was merged away.
     chunks: RwLock<Arc<Vec<Option<Shared<Id>>>>>,
     writing: Mutex<Writing>,
 }
@@ -46,16 +65,34 @@ pub(in crate::gallery) struct Rows<Id> {
 #[derive(Default)]
 struct Writing {
     codec: Option<Arc<Codec>>,
+    /// The chunk that is not full yet.
+    open: Option<u32>,
     /// Free rows by chunk.
     free: BTreeMap<u32, Vec<u32>>,
     /// A sparse chunk that waits for another one to be merged with.
     sparse: Option<u32>,
+    /// Numbers of chunks that were merged away.
+    vacant: Vec<u32>,
+    full_chunks: usize,
+    /// Full chunks when directions were looked for.
+    learnt_at: usize,
+    #[cfg(test)]
+    merged_away: usize,
 }
 
 /// Where a vector has gone.
 pub(in crate::gallery) struct Moved<Id> {
     pub(in crate::gallery) owner: Id,
+    pub(in crate::gallery) from: Row,
     pub(in crate::gallery) row: Row,
+}
+
+/// A vector on its way into a row.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::gallery) struct Incoming<'a> {
+    pub(in crate::gallery) vector: &'a [f32],
+    /// Where it lies outside; of no meaning where there is no outside.
+    pub(in crate::gallery) slot: u32,
 }
 
 impl Writing {
@@ -66,7 +103,7 @@ impl Writing {
         if entry.get().is_empty() {
             entry.remove();
         }
-        at.map(|at| Row { chunk, at })
+        at.map(|at| Row::new(chunk, at as usize))
     }
 }
 
@@ -78,12 +115,13 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
-    /// No rows.
-    pub(in crate::gallery) fn new(dimensions: usize, means: Means) -> Self {
+impl<Id: Owner> Rows<Id> {
+    /// No rows; with an outside, vectors leave memory as soon as they have codes.
+    pub(in crate::gallery) fn new(dimensions: usize, means: Means, outside: Option<Arc<dyn Slots>>) -> Self {
         Self {
             dimensions: dimensions.max(1),
             means,
+            outside,
             chunks: RwLock::default(),
             used: AtomicUsize::new(0),
             writing: Mutex::default(),
@@ -104,10 +142,12 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
         let mut all = Footprint::default();
         for chunk in self.list().iter().flatten() {
             let chunk = read(chunk);
+            let codes = chunk.codes();
             all.rows += chunk.rows();
-            all.vector_bytes += size_of_val(chunk.vectors_from(0));
-            all.code_bytes += chunk.codes().map_or(0, Codes::bytes);
-            all.scanned_bytes += chunk.codes().map_or(size_of_val(chunk.vectors_from(0)), Codes::scanned_bytes);
+            all.vector_bytes += chunk.held_bytes();
+            all.code_bytes += codes.map_or(0, Codes::bytes);
+            all.scanned_bytes += codes.map_or(chunk.held_bytes(), Codes::scanned_bytes);
+            all.record_bytes += chunk.record_bytes();
         }
         all
     }
@@ -120,28 +160,36 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
         Arc::clone(&read(&self.chunks))
     }
 
+    fn residence(&self) -> Residence {
+        if self.outside.is_some() && self.means.codes { Residence::Slots } else { Residence::Memory }
+    }
+
     fn chunk(&self, row: Row) -> Shared<Id> {
         // A row's number is given out with the chunk and taken back before the chunk goes.
-        let chunk = read(&self.chunks)[row.chunk as usize].clone();
+        let chunk = read(&self.chunks)[row.chunk() as usize].clone();
         chunk.unwrap_or_else(|| unreachable!("row {row:?} of a chunk that was merged away"))
     }
 
-    pub(in crate::gallery) fn insert(&self, owner: Id, vector: &[f32]) -> Row {
+    pub(in crate::gallery) fn insert(&self, owner: Id, incoming: Incoming<'_>) -> Row {
         let mut writing = self.writing();
-        self.used.fetch_add(1, Ordering::Relaxed);
         if let Some(row) = writing.take_free() {
-            write(&self.chunk(row)).write(row.at as usize, owner, vector);
+            self.used.fetch_add(1, Ordering::Relaxed);
+            let chunk = self.chunk(row);
+            write(&chunk).write(row.at(), owner, incoming.slot, incoming.vector);
+            if row.at() < read(&chunk).coded_rows() {
+                self.keep_codes(&chunk, row.at()..row.at() + 1);
+            }
             return row;
         }
-        let (number, chunk) = self.open_chunk();
-        let (at, waits) = {
-            let mut chunk = write(&chunk);
-            (chunk.push(owner, vector), chunk.has_uncoded_block())
-        };
-        if waits {
-            self.code(&mut writing, &chunk);
-        }
-        Row { chunk: number, at: small(at) }
+        self.insert_at_end(&mut writing, owner, incoming)
+    }
+
+    fn insert_at_end(&self, writing: &mut Writing, owner: Id, incoming: Incoming<'_>) -> Row {
+        let (number, chunk) = self.open_chunk(writing);
+        self.used.fetch_add(1, Ordering::Relaxed);
+        let at = write(&chunk).push(owner, incoming.slot, incoming.vector);
+        self.settle(writing, &chunk);
+        Row::new(number, at)
     }
 
     /// Puts another vector into a row; a search sees the old one or the new one.
@@ -149,9 +197,19 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
         let _writing = self.writing();
         let chunk = self.chunk(row);
         let mut chunk = write(&chunk);
-        if let Some(owner) = chunk.owner(row.at as usize).cloned() {
-            chunk.write(row.at as usize, owner, vector);
+        if let Some(owner) = chunk.owner(row.at()).cloned() {
+            let slot = chunk.slot(row.at());
+            chunk.write(row.at(), owner, slot, vector);
         }
+    }
+
+    pub(in crate::gallery) fn owner(&self, row: Row) -> Option<Id> {
+        read(read(&self.chunks).get(row.chunk() as usize)?.as_ref()?).owner(row.at()).cloned()
+    }
+
+    /// Says something else of a row's owner, who stays in the same place of the order.
+    pub(in crate::gallery) fn set_owner(&self, row: Row, owner: Id) {
+        write(&self.chunk(row)).set_owner(row.at(), owner);
     }
 
     /// Frees a row and overwrites its vector. Merges two chunks where both have become sparse, so that a search takes
@@ -159,98 +217,183 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
     #[must_use]
     pub(in crate::gallery) fn remove(&self, row: Row) -> Vec<Moved<Id>> {
         let mut writing = self.writing();
-        write(&self.chunk(row)).clear(row.at as usize);
-        writing.free.entry(row.chunk).or_default().push(row.at);
+        let number = row.chunk();
+        write(&self.chunk(row)).clear(row.at());
+        writing.free.entry(number).or_default().push(small(row.at()));
         self.used.fetch_sub(1, Ordering::Relaxed);
-        let list = self.list();
-        let is_sparse = |number: u32| list[number as usize].as_ref().is_some_and(|chunk| read(chunk).is_sparse());
-        if !is_sparse(row.chunk) {
+        let is_sparse = |number: u32| {
+            let list = read(&self.chunks);
+            list[number as usize].as_ref().is_some_and(|chunk| read(chunk).is_sparse())
+        };
+        if !is_sparse(number) {
             return Vec::new();
         }
-        match writing.sparse.filter(|&other| other != row.chunk && is_sparse(other)) {
+        match writing.sparse.filter(|&other| other != number && is_sparse(other)) {
             Some(other) => {
                 writing.sparse = None;
-                self.merge(&mut writing, &list, row.chunk, other)
+                self.merge(&mut writing, number, other)
             }
             None => {
-                writing.sparse = Some(row.chunk);
+                writing.sparse = Some(number);
                 Vec::new()
             }
         }
     }
 
-    /// Puts the rows of two chunks into a new one under the first one's number. Searches that run keep the old ones,
-    /// which are overwritten when the last of them ends.
-    fn merge(&self, writing: &mut Writing, list: &[Option<Shared<Id>>], into: u32, from: u32) -> Vec<Moved<Id>> {
-        let mut merged = Chunk::new(self.dimensions);
+    /// Puts the rows of two full chunks into a new one under the first one's number. Searches that run keep the old
+    /// ones, which are overwritten when the last of them ends.
+    fn merge(&self, writing: &mut Writing, into: u32, from: u32) -> Vec<Moved<Id>> {
+        let mut merged = Chunk::new(self.dimensions, self.residence(), writing.codec.is_some());
         let mut moved = Vec::new();
-        for chunk in [into, from].iter().filter_map(|&number| list[number as usize].as_ref()) {
-            let chunk = read(chunk);
-            for (at, owner) in chunk.owners() {
-                let row = Row { chunk: into, at: small(merged.push(owner.clone(), chunk.vector(at))) };
-                moved.push(Moved { owner: owner.clone(), row });
+        for number in [into, from] {
+            let chunk = read(&self.chunks)[number as usize].clone();
+            for (owner, at, to) in chunk.iter().flat_map(|chunk| merged.append(&read(chunk))) {
+                moved.push(Moved { owner, from: Row::new(number, at), row: Row::new(into, to) });
             }
         }
         let free = (small(merged.rows())..small(CHUNK_ROWS)).rev().collect();
         merged.close();
-        let merged = Arc::new(RwLock::new(merged));
-        if let Some(codec) = &writing.codec {
-            code_blocks(&merged, codec);
-        }
         writing.free.remove(&from);
         writing.free.insert(into, free);
-        let mut shorter = list.to_vec();
-        shorter[into as usize] = Some(merged);
-        shorter[from as usize] = None;
-        *write(&self.chunks) = Arc::new(shorter);
+        writing.vacant.push(from);
+        writing.full_chunks -= 1;
+        #[cfg(test)]
+        {
+            writing.merged_away += 1;
+        }
+        let mut chunks = write(&self.chunks);
+        let list = Arc::make_mut(&mut chunks);
+        list[into as usize] = Some(Arc::new(RwLock::new(merged)));
+        list[from as usize] = None;
         moved
     }
 
-    pub(in crate::gallery) fn vector(&self, row: Row) -> Vec<f32> {
-        read(&self.chunk(row)).vector(row.at as usize).to_vec()
+    /// A row's vector; `None` when it is not enrolled any more.
+    pub(in crate::gallery) fn vector(&self, row: Row) -> Result<Option<Vec<f32>>, Unreadable> {
+        let chunk = self.chunk(row);
+        let chunk = read(&chunk);
+        let mut vector = vec![0.0; self.dimensions];
+        Ok(read_vector(&chunk, row.at(), self.outside.as_deref(), &mut vector)?.then_some(vector))
+    }
+
+    /// What memory has in a row, whether somebody owns it or not.
+    #[cfg(test)]
+    pub(in crate::gallery) fn held_vector(&self, row: Row) -> Vec<f32> {
+        read(&self.chunk(row)).held_vector(row.at()).unwrap_or_default().to_vec()
     }
 
     /// Chunks that were merged into others.
     #[cfg(test)]
     pub(in crate::gallery) fn merged_away(&self) -> usize {
-        self.list().iter().filter(|chunk| chunk.is_none()).count()
+        self.writing().merged_away
     }
 
-    /// The last chunk, or a new one when it is full.
-    fn open_chunk(&self) -> (u32, Shared<Id>) {
-        let list = self.list();
-        if let Some(Some(last)) = list.last()
-            && !read(last).is_full()
+    /// The chunk that is not full, or a new one.
+    fn open_chunk(&self, writing: &mut Writing) -> (u32, Shared<Id>) {
+        if let Some(number) = writing.open
+            && let Some(Some(open)) = read(&self.chunks).get(number as usize)
         {
-            return (small(list.len() - 1), Arc::clone(last));
+            return (number, Arc::clone(open));
         }
-        let chunk = Arc::new(RwLock::new(Chunk::new(self.dimensions)));
-        let mut longer = list.to_vec();
-        longer.push(Some(Arc::clone(&chunk)));
-        *write(&self.chunks) = Arc::new(longer);
-        (small(list.len()), chunk)
+        let chunk = Arc::new(RwLock::new(Chunk::new(self.dimensions, self.residence(), writing.codec.is_some())));
+        let number = self.publish(writing, Arc::clone(&chunk));
+        writing.open = Some(number);
+        (number, chunk)
     }
 
-    /// Codes what waits for it in `chunk`; at first, once there are enough full chunks to learn from, in all.
-    fn code(&self, writing: &mut Writing, chunk: &Shared<Id>) {
-        if !self.means.codes {
-            return;
+    /// Adds a chunk to those that are searched.
+    fn publish(&self, writing: &mut Writing, chunk: Shared<Id>) -> u32 {
+        let mut chunks = write(&self.chunks);
+        // A copy only while searches hold the list.
+        let list = Arc::make_mut(&mut chunks);
+        if let Some(number) = writing.vacant.pop() {
+            list[number as usize] = Some(chunk);
+            return number;
         }
+        list.push(Some(chunk));
+        small(list.len() - 1)
+    }
+
+    /// Codes what waits for it in the open `chunk`; at first, once there are enough full chunks to learn from, in all.
+    fn settle(&self, writing: &mut Writing, chunk: &Shared<Id>) {
         if read(chunk).is_full() {
-            self.learn(writing);
+            writing.open = None;
+            writing.full_chunks += 1;
+            if self.means.codes {
+                self.learn(writing);
+            }
         }
         if let Some(codec) = &writing.codec {
-            code_blocks(chunk, codec);
+            self.code_blocks(chunk, codec);
         }
     }
 
+    /// At certain sizes, finds directions and codes everything by them.
     fn learn(&self, writing: &mut Writing) {
+        let due = |at: usize| writing.learnt_at < at && writing.full_chunks >= at;
+        if !due(CODED_FROM_CHUNKS) && !due(TRAINED_AGAIN_AT_CHUNKS) {
+            return;
+        }
+        // Without the vectors there is no better codec; the one there is goes on.
+        let Ok(sample) = self.sample() else { return };
+        let codec = Arc::new(Codec::train(&sample, self.dimensions));
         let list = self.list();
-        let full: Vec<&Shared<Id>> = list.iter().flatten().filter(|chunk| read(chunk).is_full()).collect();
-        if full.len() == CODED_FROM_CHUNKS || full.len() == TRAINED_AGAIN_AT_CHUNKS {
-            let vectors: Vec<f32> = full.iter().flat_map(|chunk| read(chunk).vectors_from(0).to_vec()).collect();
-            let codec = writing.codec.insert(Arc::new(Codec::train(&vectors, self.dimensions)));
-            full.iter().for_each(|chunk| code_blocks(chunk, codec));
+        let recoded: Result<Vec<_>, _> = list.iter().flatten().map(|chunk| self.recoded(chunk, &codec)).collect();
+        let Ok(recoded) = recoded else { return };
+        writing.learnt_at = writing.full_chunks;
+        if let Some(outside) = &self.outside {
+            outside.begin_codes(&codec.to_bytes(), size_of::<FaceId>() + codec.code_bytes());
+        }
+        for (chunk, codes) in list.iter().flatten().zip(recoded) {
+            if let Some(codes) = codes {
+                write(chunk).recode(codes);
+                let coded = read(chunk).coded_rows();
+                self.keep_codes(chunk, 0..coded);
+            }
+            self.code_blocks(chunk, &codec);
+        }
+        writing.codec = Some(codec);
+    }
+
+    /// Vectors to learn from, one after another: every n-th of all.
+    fn sample(&self) -> Result<Vec<f32>, Unreadable> {
+        let step = self.len().div_ceil(TRAINING_ROWS_MAX).max(1);
+        let (mut sample, mut vector) = (Vec::new(), vec![0.0; self.dimensions]);
+        for chunk in self.list().iter().flatten() {
+            let chunk = read(chunk);
+            for (row, _) in chunk.owners().step_by(step) {
+                if read_vector(&chunk, row, self.outside.as_deref(), &mut vector)? {
+                    sample.extend_from_slice(&vector);
+                }
+            }
+        }
+        Ok(sample)
+    }
+
+    /// A chunk's codes by another codec; `None` when it has none yet.
+    fn recoded(&self, chunk: &Shared<Id>, codec: &Arc<Codec>) -> Result<Option<Codes>, Unreadable> {
+        let chunk = read(chunk);
+        let mut vectors = vec![0.0; chunk.coded_rows() * self.dimensions];
+        for (row, vector) in vectors.chunks_exact_mut(self.dimensions).enumerate() {
+            if !read_vector(&chunk, row, self.outside.as_deref(), vector)? {
+                vector.fill(0.0);
+            }
+        }
+        Ok((chunk.coded_rows() > 0).then(|| Codes::of(codec, &vectors)))
+    }
+
+    /// Locks the chunk for a block at a time, so that searches wait for less than a millisecond.
+    fn code_blocks(&self, chunk: &Shared<Id>, codec: &Arc<Codec>) {
+        while read(chunk).has_uncoded_block() {
+            let rows = write(chunk).code_block(codec);
+            self.keep_codes(chunk, rows);
+        }
+    }
+
+    fn keep_codes(&self, chunk: &Shared<Id>, rows: std::ops::Range<usize>) {
+        if let Some(outside) = &self.outside {
+            let (slots, codes) = read(chunk).kept_codes(rows);
+            outside.write_codes(&slots, &codes);
         }
     }
 
@@ -259,36 +402,60 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
     }
 
     /// The best rows of each probe, ties by owner. Probes have this length of vectors, and unit length.
-    pub(in crate::gallery) fn search(&self, probes: &[&[f32]], wanted: &Wanted<'_, Id>) -> Vec<Vec<Scored<Id>>> {
+    ///
+    /// # Errors
+    /// A vector outside of memory that may count cannot be read.
+    pub(in crate::gallery) fn search(
+        &self,
+        probes: &[&[f32]],
+        wanted: &Wanted<'_, Id>,
+    ) -> Result<Vec<Vec<Scored<Id>>>, Unreadable> {
+        if wanted.limit == 0 || probes.is_empty() {
+            return Ok(probes.iter().map(|_| Vec::new()).collect());
+        }
         let list = self.list();
         let chunks: Vec<&Shared<Id>> = list.iter().flatten().collect();
-        let start = || BestOfEach {
-            best: probes.iter().map(|_| Best::new(wanted.cosine_min, wanted.limit)).collect(),
-            keep: wanted.keep,
-        };
-        if wanted.limit == 0 {
-            return probes.iter().map(|_| Vec::new()).collect();
-        }
-        let share = |chunks: &[&Shared<Id>]| {
-            let (mut scan, mut findings) = (Scan::new(self.means.path, probes), start());
-            chunks.iter().for_each(|chunk| scan.look(&read(chunk), &mut findings));
-            findings.best
+        let share = |chunks: &&[&Shared<Id>]| {
+            let mut findings = BestOfEach {
+                best: probes.iter().map(|_| Best::new(wanted.cosine_min, wanted.limit)).collect(),
+                keep: wanted.keep,
+            };
+            self.look(probes, chunks, &mut findings).map(|()| findings.best)
         };
         let threads = self.threads_for(chunks.len() * CHUNK_ROWS);
-        let merged = if threads == 1 {
-            share(&chunks)
-        } else {
-            let shares: Vec<_> = chunks.chunks(chunks.len().div_ceil(threads)).collect();
-            in_parallel(&shares, |chunks| share(chunks))
-                .into_iter()
-                .reduce(|all, more| all.into_iter().zip(more).map(|(a, b)| a.merge(b)).collect())
-                .unwrap_or_default()
-        };
-        merged.into_iter().map(Best::into_sorted).collect()
+        let shares: Vec<_> = chunks.chunks(chunks.len().div_ceil(threads).max(1)).collect();
+        let mut best = Vec::new();
+        for found in in_parallel(&shares, share) {
+            let found = found?;
+            best = if best.is_empty() {
+                found
+            } else {
+                best.into_iter().zip(found).map(|(a, b): (Best<Id>, _)| a.merge(b)).collect()
+            };
+        }
+        best.resize_with(probes.len(), || Best::new(wanted.cosine_min, wanted.limit));
+        Ok(best.into_iter().map(Best::into_sorted).collect())
+    }
+
+    /// Shows every row that may count to `findings`.
+    fn look(
+        &self,
+        probes: &[&[f32]],
+        chunks: &[&Shared<Id>],
+        findings: &mut impl Findings<Id>,
+    ) -> Result<(), Unreadable> {
+        let mut scan = Scan::new(self.means.path, probes, self.outside.as_deref());
+        chunks.chunks(chunks_together(probes.len())).try_for_each(|some| {
+            let locked: Vec<_> = some.iter().map(|chunk| read(chunk)).collect();
+            scan.look(&locked, findings)
+        })
     }
 
     /// Every pair of rows at or above `cosine_min`, each once: best first, then by the owners.
-    pub(in crate::gallery) fn pairs(&self, cosine_min: f32) -> Vec<Pair<Id>> {
+    ///
+    /// # Errors
+    /// As [`Rows::search`].
+    pub(in crate::gallery) fn pairs(&self, cosine_min: f32) -> Result<Vec<Pair<Id>>, Unreadable> {
         let list = self.list();
         let chunks: Vec<&Shared<Id>> = list.iter().flatten().collect();
         let next = AtomicUsize::new(0);
@@ -296,35 +463,99 @@ impl<Id: Ord + Clone + Send + Sync> Rows<Id> {
             let mut found = Vec::new();
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(chunk) = chunks.get(at) else { return found };
-                found.append(&mut self.pairs_of(chunk, &chunks[at..], cosine_min));
+                let Some(chunk) = chunks.get(at) else { return Ok(found) };
+                found.append(&mut self.pairs_of(chunk, &chunks[at..], cosine_min)?);
             }
         };
         let threads = self.threads_for(chunks.len() * chunks.len() * CHUNK_ROWS);
-        let mut pairs: Vec<Pair<Id>> = in_parallel(&vec![(); threads], work).concat();
+        let found: Result<Vec<_>, _> = in_parallel(&vec![(); threads], work).into_iter().collect();
+        let mut pairs: Vec<Pair<Id>> = found?.concat();
         pairs.sort_unstable_by(|a, b| {
             b.cosine.total_cmp(&a.cosine).then_with(|| (&a.first, &a.second).cmp(&(&b.first, &b.second)))
         });
-        pairs
+        Ok(pairs)
     }
 
     /// Pairs of a row of `own` with a later row of it or any row of the chunks after it, `own` being the first of
     /// `chunks`.
-    fn pairs_of(&self, own: &Shared<Id>, chunks: &[&Shared<Id>], cosine_min: f32) -> Vec<Pair<Id>> {
-        let rows: Vec<ProbeRow<Id>> = {
+    fn pairs_of(&self, own: &Shared<Id>, chunks: &[&Shared<Id>], cosine_min: f32) -> Result<Vec<Pair<Id>>, Unreadable> {
+        let mut rows = Vec::new();
+        {
             let own = read(own);
-            let probe =
-                |(at, owner): (usize, &Id)| ProbeRow { at, owner: owner.clone(), vector: own.vector(at).to_vec() };
-            own.owners().map(probe).collect()
-        };
+            for (at, owner) in own.owners() {
+                let mut vector = vec![0.0; self.dimensions];
+                if read_vector(&own, at, self.outside.as_deref(), &mut vector)? {
+                    rows.push(ProbeRow { at, owner: owner.clone(), vector });
+                }
+            }
+        }
         let probes: Vec<&[f32]> = rows.iter().map(|row| row.vector.as_slice()).collect();
-        let mut scan = Scan::new(self.means.path, &probes);
         let mut findings = Pairs { cosine_min, probes: &rows, same_chunk: true, found: Vec::new() };
+        let mut scan = Scan::new(self.means.path, &probes, self.outside.as_deref());
         for chunk in chunks {
-            scan.look(&read(chunk), &mut findings);
+            scan.look(&[read(chunk)], &mut findings)?;
             findings.same_chunk = false;
         }
-        findings.found
+        Ok(findings.found)
+    }
+
+    /// Fills rows from what was kept outside, while nobody else writes.
+    pub(in crate::gallery) fn loading(&self) -> Loading<'_, Id> {
+        Loading { rows: self, writing: self.writing() }
+    }
+}
+
+/// The right to put rows in as they were kept.
+pub(in crate::gallery) struct Loading<'a, Id> {
+    rows: &'a Rows<Id>,
+    writing: MutexGuard<'a, Writing>,
+}
+
+impl<Id> Drop for Loading<'_, Id> {
+    fn drop(&mut self) {
+        if self.writing.learnt_at == NOT_NOW {
+            self.writing.learnt_at = self.writing.full_chunks.max(CODED_FROM_CHUNKS);
+        }
+    }
+}
+
+impl<Id: Owner> Loading<'_, Id> {
+    /// Takes the codec that the codes to come are of; false when it is none for these vectors.
+    pub(in crate::gallery) fn codec(&mut self, bytes: &[u8]) -> bool {
+        self.writing.codec = Codec::from_bytes(bytes, self.rows.dimensions).map(Arc::new);
+        if self.writing.codec.is_some() {
+            self.writing.learnt_at = NOT_NOW;
+        }
+        self.writing.codec.is_some()
+    }
+
+    /// Adds a row by its code; `None` when it is none of the codec's.
+    pub(in crate::gallery) fn code(&mut self, owner: Id, slot: u32, code: &[u8]) -> Option<Row> {
+        let codec = Arc::clone(self.writing.codec.as_ref()?);
+        let (number, chunk) = self.rows.open_chunk(&mut self.writing);
+        while read(&chunk).coded_rows() < read(&chunk).rows() {
+            let rows = write(&chunk).code_block(&codec);
+            self.rows.keep_codes(&chunk, rows);
+        }
+        let mut locked = write(&chunk);
+        if !locked.push_coded(owner, slot, code, &codec) {
+            return None;
+        }
+        self.rows.used.fetch_add(1, Ordering::Relaxed);
+        if locked.is_full() {
+            self.writing.open = None;
+            self.writing.full_chunks += 1;
+        }
+        Some(Row::new(number, locked.rows() - 1))
+    }
+
+    pub(in crate::gallery) fn set_owner(&self, row: Row, owner: Id) {
+        self.rows.set_owner(row, owner);
+    }
+
+    /// Adds a row by its vector, which gets a code when there is a codec.
+    pub(in crate::gallery) fn vector(&mut self, owner: Id, incoming: Incoming<'_>) -> Row {
+        self.rows.insert_at_end(&mut self.writing, owner, incoming)
     }
 }
 
@@ -344,25 +575,19 @@ struct Pairs<'a, Id> {
     found: Vec<Pair<Id>>,
 }
 
-impl<Id: Ord + Clone> Findings<Id> for Pairs<'_, Id> {
+impl<Id: Owner> Findings<Id> for Pairs<'_, Id> {
     fn cosine_min(&self, _: usize) -> f32 {
         self.cosine_min
     }
 
-    fn offer(&mut self, probe: usize, row: usize, owner: &Id, cosine: f32) {
+    fn wants(&self, probe: usize, row: usize, _: &Id) -> bool {
+        !self.same_chunk || row > self.probes[probe].at
+    }
+
+    fn offer(&mut self, probe: usize, owner: &Id, cosine: f32) {
         let probe = &self.probes[probe];
-        if self.same_chunk && row <= probe.at {
-            return;
-        }
         let (first, second) = if probe.owner <= *owner { (&probe.owner, owner) } else { (owner, &probe.owner) };
         self.found.push(Pair { first: first.clone(), second: second.clone(), cosine });
-    }
-}
-
-/// Locks the chunk for a block at a time, so that searches wait for less than a millisecond.
-fn code_blocks<Id>(chunk: &Shared<Id>, codec: &Arc<Codec>) {
-    while read(chunk).has_uncoded_block() {
-        write(chunk).code_block(codec);
     }
 }
 
