@@ -35,7 +35,10 @@ fn the_bill_passes_the_validator() {
     let header = header
         .split(',')
         .map(|column| SPELLED_OTHERWISE.iter().find(|(ours, _)| *ours == column).map_or(column, |(_, theirs)| *theirs));
-    std::fs::write(&csv, format!("{}\n{rows}", header.collect::<Vec<_>>().join(","))).unwrap();
+    // Its rule for SkuPriceId still asks for ChargeType, the name that ChargeCategory had in FOCUS 0.5.
+    let header = header.collect::<Vec<_>>().join(",") + ",ChargeType\n";
+    let rows: String = rows.lines().map(|row| format!("{row},Usage\n")).collect();
+    std::fs::write(&csv, header + &rows).unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
     std::fs::create_dir_all(&root).unwrap();
     let lock = std::fs::File::create(root.join("focus-lock")).unwrap();
