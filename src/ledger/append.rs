@@ -21,7 +21,7 @@ use super::leaf::{Erasure, LEAF_BYTES_MAX, Leaf};
 use super::note::{KeyKind, PublicKey, SecretKey, hex, is_key_name};
 use super::receipt::{Place, Receipt};
 use super::record::Record;
-use super::tail::{Entry, Tail};
+use super::tail::{self, Entry, Tail};
 use super::tenants::{Tenants, month_of_minute, random};
 use super::tree::leaf_hash;
 
@@ -609,10 +609,12 @@ impl Recovered {
 
 fn open_tail(directory: &Path, key: &SecretKey) -> Result<Tail, LedgerError> {
     let Some(bytes) = files::read_if_there(&directory.join(files::CHECKPOINT))? else {
+        tail::remove_unpublished(directory, 0)?;
         return Ok(Tail::empty(directory));
     };
     let signed = SignedCheckpoint::open(&bytes, key.public())
         .map_err(|error| LedgerError::Damaged(format!("checkpoint: {error}")))?;
+    tail::remove_unpublished(directory, signed.checkpoint.size)?;
     Tail::open(directory, &signed.checkpoint)
 }
 

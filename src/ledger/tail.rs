@@ -188,6 +188,42 @@ impl Tail {
     }
 }
 
+/// Removes tiles that reach beyond a tree of `size` entries: a crash came before their checkpoint, and they may be cut
+/// short, or hold entries that a power cut took back. What the journal has of them is written again.
+pub(super) fn remove_unpublished(directory: &Path, size: u64) -> Result<(), LedgerError> {
+    for level in std::iter::once(None).chain((0..8).map(Some)) {
+        let count = size >> (8 * u32::from(level.unwrap_or(0)));
+        for index in count / TILE_WIDTH as u64.. {
+            let name = TileName { level, index, width: TILE_WIDTH };
+            let (whole, partials) = (directory.join(name.path()), directory.join(format!("{}.p", name.path())));
+            if !whole.exists() && !partials.exists() {
+                break;
+            }
+            remove_beyond(&whole, &partials, count.saturating_sub(index * TILE_WIDTH as u64))?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves of one tile's files those that hold at most `published` hashes or entries.
+fn remove_beyond(whole: &Path, partials: &Path, published: u64) -> Result<(), LedgerError> {
+    let has_partial = published == 0 || partials.join(published.to_string()).exists();
+    if whole.exists() && published < TILE_WIDTH as u64 && has_partial {
+        fs::remove_file(whole).map_err(|error| files::disk_error(whole, &error))?;
+    }
+    if !partials.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(partials).map_err(|error| files::disk_error(partials, &error))? {
+        let path = entry.map_err(|error| files::disk_error(partials, &error))?.path();
+        let width = path.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok());
+        if width.is_none_or(|width| width > published) {
+            fs::remove_file(&path).map_err(|error| files::disk_error(&path, &error))?;
+        }
+    }
+    Ok(())
+}
+
 /// The first `width` hashes of the tile at the right edge; the full tile serves where the partial one has gone.
 fn read_partial(directory: &Path, size: u64, level: usize) -> Result<Vec<Hash>, LedgerError> {
     let width = partial_width(size, level);
