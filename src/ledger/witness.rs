@@ -372,10 +372,18 @@ impl Ledger {
     /// # Errors
     /// `Io`.
     pub fn witnessed_by(&self, witness: &PublicKey) -> Result<u64, LedgerError> {
+        Ok(self.witnessed_at(witness)?.map_or(0, |(size, _)| size))
+    }
+
+    /// Size of the tree that this witness has cosigned last, and when by its clock, seconds since 1970.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn witnessed_at(&self, witness: &PublicKey) -> Result<Option<(u64, u64)>, LedgerError> {
         let path = self.shared().directory.join(witnessed_path(witness));
         let bytes = files::read_if_there(&path)?.unwrap_or_default();
-        let kept = SignedCheckpoint::parse(&bytes).ok().filter(|kept| kept.note.verify(witness).is_ok());
-        Ok(kept.map_or(0, |kept| kept.checkpoint.size))
+        let Ok(kept) = SignedCheckpoint::parse(&bytes) else { return Ok(None) };
+        Ok(kept.note.verify(witness).ok().map(|at_s| (kept.checkpoint.size, at_s)))
     }
 
     /// The request that shows the present checkpoint to a witness which has cosigned a tree of `old` entries.

@@ -1,6 +1,10 @@
 //! `GetLedger`, an operation of Trombi's own: how far the record reaches, who else has seen it, and by which rules.
 
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
 use super::{OperationError, Service, internal_ledger};
+use crate::ledger::CHECKPOINT;
 use crate::ledger::note::{base64, hex};
 use crate::ledger::witness::known_witnesses;
 
@@ -21,6 +25,8 @@ pub struct Output {
     pub checkpoint_size: u64,
     /// Root of the tree under it, base64.
     pub checkpoint_root: String,
+    /// When it was signed, seconds since 1970.
+    pub checkpoint_at_s: u64,
     /// Everyone who is asked to cosign.
     pub witnesses: Vec<WitnessState>,
     /// Hash of the rules in force, hexadecimal.
@@ -36,6 +42,8 @@ pub struct WitnessState {
     pub name: String,
     /// Entries of the largest tree that it has cosigned; 0 if none.
     pub size: u64,
+    /// When, by its clock, seconds since 1970; `None` if never.
+    pub at_s: Option<u64>,
 }
 
 impl Output {
@@ -51,8 +59,8 @@ pub(super) fn run(service: &Service, _: Input) -> Result<Output, OperationError>
     let sealed = ledger.seal().map_err(internal_ledger)?.checkpoint;
     let known = known_witnesses(&ledger.folder().0).map_err(internal_ledger)?;
     let witness = |key: &crate::ledger::note::PublicKey| {
-        let size = ledger.witnessed_by(key)?;
-        Ok(WitnessState { name: key.name().to_owned(), size })
+        let (size, at_s) = ledger.witnessed_at(key)?.unzip();
+        Ok(WitnessState { name: key.name().to_owned(), size: size.unwrap_or(0), at_s })
     };
     let witnesses: Result<_, _> = known.iter().map(|witness_| witness(&witness_.key)).collect();
     Ok(Output {
@@ -61,8 +69,15 @@ pub(super) fn run(service: &Service, _: Input) -> Result<Output, OperationError>
         entries: ledger.size(),
         checkpoint_size: sealed.size,
         checkpoint_root: base64(&sealed.root),
+        checkpoint_at_s: written_s(&ledger.folder().0.join(CHECKPOINT)),
         witnesses: witnesses.map_err(internal_ledger)?,
         policy_hash: hex(&standing.hash(super::now_s().saturating_mul(1000))),
         profile: standing.active().profile().name(),
     })
+}
+
+/// When a file was written, seconds since 1970; 0 where the system does not say.
+fn written_s(file: &Path) -> u64 {
+    let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+    modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs())
 }

@@ -40,8 +40,9 @@ export const fixed = (value, digits) =>
 export const significant = (value, digits) =>
   new Intl.NumberFormat(language, { maximumSignificantDigits: digits, maximumFractionDigits: 20, roundingPriority: "lessPrecision" }).format(value);
 export const bytes = (size) => size < 1e6 ? `${fixed(size / 1024, 0)} KiB` : `${fixed(size / 1048576, 1)} MiB`;
+// Of a moment that is not known, a dash.
 export const moment = (seconds) =>
-  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(seconds * 1000));
+  seconds === undefined ? "–" : new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(seconds * 1000));
 export const day = (seconds) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(seconds * 1000));
 
 // Similarity as shown: one decimal, rounded down, so that 79.96 is not shown as 80.

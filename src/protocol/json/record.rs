@@ -47,6 +47,7 @@ struct Ledger<'a> {
 struct Checkpoint<'a> {
     size: u64,
     root_hash: &'a str,
+    timestamp: u64,
 }
 
 #[derive(Serialize)]
@@ -54,6 +55,8 @@ struct Checkpoint<'a> {
 struct Witness<'a> {
     name: &'a str,
     size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<u64>,
 }
 
 /// Body of the answer.
@@ -62,8 +65,12 @@ pub(super) fn ledger(out: &get_ledger::Output) -> impl Serialize + '_ {
         origin: &out.origin,
         public_key: &out.public_key,
         entries: out.entries,
-        checkpoint: Checkpoint { size: out.checkpoint_size, root_hash: &out.checkpoint_root },
-        witnesses: out.witnesses.iter().map(|w| Witness { name: &w.name, size: w.size }).collect(),
+        checkpoint: Checkpoint {
+            size: out.checkpoint_size,
+            root_hash: &out.checkpoint_root,
+            timestamp: out.checkpoint_at_s,
+        },
+        witnesses: out.witnesses.iter().map(|w| Witness { name: &w.name, size: w.size, timestamp: w.at_s }).collect(),
         unwitnessed_entries: out.unwitnessed(),
         policy_hash: &out.policy_hash,
         profile: out.profile,
