@@ -40,7 +40,7 @@ async function draw() {
 const drawn = await draw();
 
 async function shoot(page, name, options = {}) {
-  await page.evaluate(() => document.activeElement?.blur());
+  await page.evaluate(() => { document.activeElement?.blur(); scrollTo(0, 0); });
   await page.waitForTimeout(400);
   await page.screenshot({ path: path.join(INTO, `console-${name}.jpg`), type: "jpeg", quality: 84, ...options });
 }
@@ -61,7 +61,9 @@ async function tryIt(page, name, options) {
 
 const desk = await open(browser, server);
 await signIn(desk, server);
-await tryIt(desk, "try", { fullPage: true });
+await desk.setViewportSize({ width: 1280, height: 1120 });
+await tryIt(desk, "try");
+await desk.setViewportSize({ width: 1280, height: 800 });
 
 await go(desk, "#/collections");
 await desk.getByLabel("Name of a new collection").fill("drawn-people");
@@ -79,7 +81,9 @@ await shoot(desk, "wall");
 await go(desk, "#/collections/drawn-people/search");
 await desk.locator(".probe input[type=file]").setInputFiles(drawn.probe);
 await desk.locator(".match").first().waitFor();
-await shoot(desk, "search", { fullPage: true });
+await desk.setViewportSize({ width: 1280, height: 1120 });
+await shoot(desk, "search");
+await desk.setViewportSize({ width: 1280, height: 800 });
 await go(desk, "#/record");
 await desk.locator(".entries tbody tr, .empty").first().waitFor();
 await shoot(desk, "record");
@@ -90,8 +94,8 @@ await signIn(phone, server);
 await go(phone, "#/collections/drawn-people/search");
 await phone.locator(".probe input[type=file]").setInputFiles(drawn.probe);
 await phone.locator(".match").first().waitFor();
-await phone.locator(".threshold").scrollIntoViewIfNeeded();
-await shoot(phone, "phone", { fullPage: true });
+await phone.setViewportSize({ width: 390, height: 1120 });
+await shoot(phone, "phone");
 
 if (complaints.length) console.log(complaints.join("\n"));
 await browser.close();

@@ -11,6 +11,7 @@ import { similarity, t } from "./words.js";
 
 const SLOTS = ["source", "target"];
 const PAINTS = 6;
+const JOINED = 80; // what the API takes for a match unless told otherwise
 
 export function tryPage() {
   const page = new TryPage();
@@ -169,7 +170,7 @@ class TryPage {
     }).sort((a, b) => b.value - a.value);
     pairs.forEach((pair, index) => { pair.paint = index % PAINTS; });
     for (const { stage } of [source, target]) [...stage.boxes.children].forEach((box) => delete box.dataset.paint);
-    for (const pair of pairs) { source.stage.paint(pair.from, pair.paint); target.stage.paint(pair.to, pair.paint); }
+    for (const pair of pairs.filter(({ value }) => value >= JOINED)) { source.stage.paint(pair.from, pair.paint); target.stage.paint(pair.to, pair.paint); }
     source.stage.choose(answers.length === 1 ? answers[0].from : -1);
     this.pairs = pairs;
     this.join();
@@ -189,7 +190,7 @@ class TryPage {
       element("p", { class: "big-number" }, similarity(value), element("small", {}, t("odds.unit"))),
       element("div", {},
         element("p", { class: "strong" }, pairWords(model, value)),
-        element("p", { class: "quiet" }, t("try.between", { from: from + 1, to: to + 1 }))));
+        element("p", { class: "quiet" }, t("try.between", { from: from + 1, to: to + 1 }), value < JOINED ? ` · ${t("try.notJoined", { least: JOINED })}` : "")));
   }
 
   // Lines between joined faces, as the pictures lie now.
@@ -198,7 +199,7 @@ class TryPage {
     if (!this.pairs || !this.slots.source || !this.slots.target) return;
     const area = this.pair.getBoundingClientRect();
     this.lines.setAttribute("viewBox", `0 0 ${area.width} ${area.height}`);
-    for (const { from, to, paint } of this.pairs) {
+    for (const { from, to, paint } of this.pairs.filter((pair) => pair.value >= JOINED)) {
       const boxes = [this.slots.source.stage.boxes.children[from], this.slots.target.stage.boxes.children[to]];
       if (boxes.some((box) => !box)) continue;
       const [a, b] = boxes.map((box) => box.getBoundingClientRect());
