@@ -50,7 +50,7 @@ pub fn record(n: u64) -> Record {
             AT_MS + 1000 * i64::try_from(n).unwrap(),
             class,
             operation,
-            ["acme", "other"][usize::from(n % 3 == 0)],
+            ["acme", "other"][usize::from(n.is_multiple_of(3))],
         )
     }
 }

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_rules_leave_alone_stays_to_the_bit() {
-        let asked = 80.123_456_f32;
+        let asked = 80.123_4_f32;
         let input = |threshold, faces_max| {
             Request::SearchFaces(crate::operations::search_faces::Input {
                 collection_id: CollectionId::parse("c").unwrap(),

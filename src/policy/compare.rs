@@ -453,10 +453,9 @@ fn by_text(old: &PolicySet, new: &PolicySet, since_ms: Option<i64>, change: &mut
             _ => continue,
         }
         let lock = old.commitments.get(id).and_then(|rule| rule.lock_until_ms);
-        if let (Some(lock), true) = (lock, text(old, id).is_some()) {
-            if since_ms.is_none_or(|since| since <= lock) {
-                change.lifted_locks.insert(format!("commitment.{id}"), lock);
-            }
+        let was_there = text(old, id).is_some();
+        if let Some(lock) = lock.filter(|lock| was_there && since_ms.is_none_or(|since| since <= *lock)) {
+            change.lifted_locks.insert(format!("commitment.{id}"), lock);
         }
     }
 }

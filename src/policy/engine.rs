@@ -56,9 +56,10 @@ impl Engine {
         let internal = |reason: String| PolicyError::of_file("policy", reason);
         let actions: Vec<EntityUid> = Operation::ALL
             .iter()
-            .map(|operation| EntityUid::from_str(&format!("Action::\"{operation}\"")))
-            .collect::<Result<_, _>>()
-            .map_err(|error| internal(error.to_string()))?;
+            .map(|operation| {
+                EntityUid::from_str(&format!("Action::\"{operation}\"")).map_err(|error| internal(error.to_string()))
+            })
+            .collect::<Result<_, _>>()?;
         let type_name = |name: &str| EntityTypeName::from_str(name).map_err(|error| internal(error.to_string()));
         Ok(Self {
             authorizer: Authorizer::new(),

@@ -287,7 +287,7 @@ fn no_threshold_and_top_five_does_not_slip_through() {
     let ruling = gate.decide(&Question { threshold: None, faces_max: Some(5), ..search() });
     assert!(ruling.allows(), "{ruling:?}");
     assert_eq!((ruling.threshold, ruling.floored, ruling.faces_max), (Some(99_00), true, Some(5)));
-    for asked in [None, Some(0), Some(80_00), Some(98_99), Some(99_00), Some(99_50), Some(100_00)] {
+    for asked in [None, Some(0), Some(8_000), Some(9_899), Some(9_900), Some(9_950), Some(10_000)] {
         for faces_max in [None, Some(1), Some(5), Some(6), Some(4_096)] {
             for operation in ["SearchFaces", "SearchFacesByImage", "SearchUsers", "SearchUsersByImage"] {
                 let ruling = gate.decide(&Question { threshold: asked, faces_max, operation, ..search() });
