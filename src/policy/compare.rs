@@ -452,12 +452,9 @@ fn by_text(old: &PolicySet, new: &PolicySet, since_ms: Option<i64>, change: &mut
             (before, after) if before != after => change.both(format!("commitment.{id} is changed")),
             _ => continue,
         }
-        let lock = old.commitments.get(id).and_then(|rule| rule.lock_until_ms);
-        if let (Some(lock), true) = (lock, text(old, id).is_some()) {
-            if since_ms.is_none_or(|since| since <= lock) {
-                change.lifted_locks.insert(format!("commitment.{id}"), lock);
-            }
-        }
+        let locked = old.commitments.get(id).and_then(|rule| rule.lock_until_ms);
+        let lock = locked.filter(|lock| since_ms.is_none_or(|since| since <= *lock));
+        change.lifted_locks.extend(lock.map(|lock| (format!("commitment.{id}"), lock)));
     }
 }
 

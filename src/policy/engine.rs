@@ -54,12 +54,11 @@ impl Engine {
     /// Compiles a set's rules.
     pub(super) fn new(set: &PolicySet) -> Result<Self, PolicyError> {
         let internal = |reason: String| PolicyError::of_file("policy", reason);
-        let actions: Vec<EntityUid> = Operation::ALL
-            .iter()
-            .map(|operation| EntityUid::from_str(&format!("Action::\"{operation}\"")))
-            .collect::<Result<_, _>>()
-            .map_err(|error| internal(error.to_string()))?;
         let type_name = |name: &str| EntityTypeName::from_str(name).map_err(|error| internal(error.to_string()));
+        let action = type_name("Action")?;
+        let uid =
+            |operation: &Operation| EntityUid::from_type_name_and_id(action.clone(), EntityId::new(operation.name()));
+        let actions: Vec<EntityUid> = Operation::ALL.iter().map(uid).collect();
         Ok(Self {
             authorizer: Authorizer::new(),
             commitments: set.commitments.values().map(|one| compiled(set, one)).collect::<Result<_, _>>()?,

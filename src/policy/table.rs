@@ -237,7 +237,7 @@ pub(super) fn hundredths(text: &str) -> Option<u32> {
         return None;
     }
     let value = whole.parse::<u32>().ok()? * 100 + format!("{part:0<2}").parse::<u32>().ok()?;
-    (value <= 100_00).then_some(value)
+    (value <= 10_000).then_some(value)
 }
 
 #[cfg(test)]
