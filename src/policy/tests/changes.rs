@@ -236,7 +236,8 @@ fn too_many_kinds_to_try_are_compared_by_text() {
         (0..60)
             .skip(from)
             .map(|id| {
-                let place = format!("{}{}", char::from(b'A' + (id % 26) as u8), char::from(b'A' + (id / 26) as u8));
+                let letter = |number: usize| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number % 26]);
+                let place = format!("{}{}", letter(id), letter(id / 26));
                 drawn_rule(id, &mut random)
                     .replace("places = [", &format!("places = [\"{place}\", "))
                     .replace("2020-06-01", &format!("2021-{:02}-{:02}", id % 12 + 1, id % 28 + 1))
