@@ -57,7 +57,7 @@ fn every_flow_works_in_a_browser() {
         panic!("{told}{}\nthe page as it was: {}", String::from_utf8_lossy(&output.stderr), kept.display());
     }
     // Every flow ran to its end.
-    assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 20, "{told}");
+    assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 21, "{told}");
     println!("{told}");
 }
 
