@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use trombi::gallery::{CollectionId, FaceId, ImageId, UserId};
-use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, Store, StoreError};
+use trombi::gallery::{CollectionId, FaceId, ImageId, Slots, UserId};
+use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, Kept, Store, StoreError};
 use trombi::vision::{Embedding, ModelId};
 
 const DIMENSIONS: usize = 8;
+const CODE_BYTES: usize = 20;
 
 /// The files of a small store, by name.
 type Files = Vec<(String, Vec<u8>)>;
@@ -57,6 +58,9 @@ fn build(directory: &Path) -> Store {
     store.put_faces(&name(), &faces).unwrap();
     store.delete_faces(&name(), &[face(3, None).0.face_id]).unwrap();
     store.put_faces(&name(), &[face(20, None), face(21, None)]).unwrap(); // into the log
+    let slots = store.slots(&name()).unwrap();
+    slots.begin_codes(&[7; 40], CODE_BYTES);
+    slots.write_codes(&[0, 1, 5], &[9; 3 * CODE_BYTES]);
     store
 }
 
@@ -101,6 +105,11 @@ fn use_it(directory: PathBuf) -> Result<(), StoreError> {
     for collection in store.collections(None, 100)? {
         let mut vectors = 0;
         let _ = store.load_vectors(&collection.id, &mut |_, _, _| vectors += 1);
+        let _ = store.load(&collection.id, &mut |kept| match kept {
+            Kept::Codec(codec) => codec == [7; 40],
+            Kept::Code(_, code) => code == [9; CODE_BYTES],
+            Kept::Vector(..) | Kept::User(..) => true,
+        });
         let _ = store.faces(&collection.id, None, 100, None);
         let _ = store.users(&collection.id, None, 100);
         let _ = store.tags(&collection.id);

@@ -141,6 +141,34 @@ fn a_gallery_opens_from_its_codes_and_is_the_same() {
     }
 }
 
+/// `format-1.bak` was written by the program before there were codes: faces 0 to 39 without 3 and 4, 7 and 8 of `anna`.
+#[test]
+fn a_store_of_format_1_opens_and_becomes_format_2() {
+    let dir = scratch();
+    let data = dir.path().join("data");
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/format-1.bak");
+    let version = || {
+        let sql = rusqlite::Connection::open(data.join("trombi.sqlite")).unwrap();
+        sql.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    // SQLite's header has the version at byte 60.
+    let bytes = fs::read(&old).unwrap();
+    let header = bytes.windows(16).position(|window| window == b"SQLite format 3\0").unwrap();
+    assert_eq!(bytes[header + 60..header + 64], [0, 0, 0, 1]);
+    Store::restore(&old, &data).unwrap();
+    assert_eq!(version(), 2);
+    rusqlite::Connection::open(data.join("trombi.sqlite")).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    let house = House::open(&data).unwrap();
+    assert_eq!(version(), 2);
+    let mut faces: BTreeSet<u32> = (0..40).filter(|n| ![3, 4].contains(n)).collect();
+    house.check(&faces, 1);
+    assert!(house.gallery.user_embedding(&UserId::parse("anna").unwrap()).unwrap().is_some());
+    house.put(100..100 + FACES);
+    faces.extend(100..100 + FACES);
+    drop(house);
+    House::open(&data).unwrap().check(&faces, 2);
+}
+
 #[test]
 fn a_deleted_face_leaves_no_code() {
     let dir = scratch();

@@ -19,6 +19,8 @@ const TAIL_ENERGY_MAX: f64 = 0.08;
 const REST_ENERGY_MAX: f64 = 1e-6;
 /// A level's width in standard deviations that loses least of a normal component in 16 levels (Max, 1960).
 const STEP: f64 = 0.335;
+/// No codec made here has finer levels: where there is no energy at all, they are of three times this.
+const STEP_MIN: f32 = 1e-7;
 /// Middle of the levels 0 to 15.
 const MIDDLE: f32 = 7.5;
 /// Length that one unit of a [`Bounds`] member stands for. The largest is 2: no part of a unit vector, and no residual
@@ -175,7 +177,9 @@ impl Codec {
         let [head_step, tail_step] = [head_step, tail_step].map(|word| f32::from_le_bytes(*word));
         let fits = rest.is_empty() && own == dimensions && turn.len() == padded * dimensions;
         let parts = head >= GROUP && [head, tail].iter().all(|part| part.is_multiple_of(GROUP) && *part <= padded);
-        let steps = [head_step, tail_step].iter().all(|step| *step > 0.0 && *step <= 1.0);
+        // Half a step in every component, as a vector of zeros has it, stays far below the longest residual there is.
+        let fine = |step: f32, part: usize| step >= STEP_MIN && f64::from(step) * (part as f64).sqrt() <= 2.0;
+        let steps = fine(head_step, head) && fine(tail_step, tail);
         if !(fits && parts && steps && head + tail <= padded) {
             return None;
         }

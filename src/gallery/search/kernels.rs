@@ -64,6 +64,23 @@ impl Path {
         })
     }
 
+    /// Products of a probe, a whole number of groups of 64 components, with four-bit codes of rows that lie one after
+    /// another: one probe at a time, and as one of several. For holding paths against each other; `None` when the
+    /// lengths or the probe's values (-127 to 127) do not fit.
+    #[must_use]
+    pub fn products(self, codes: &[u8], probe: &[i8]) -> Option<[Vec<i32>; 2]> {
+        let whole = !probe.is_empty() && probe.len().is_multiple_of(GROUP) && !probe.contains(&i8::MIN);
+        if !whole || !codes.len().is_multiple_of(probe.len() / 2) {
+            return None;
+        }
+        let mut alone = vec![0; codes.len() / (probe.len() / 2)];
+        let mut together: [Vec<i32>; TOGETHER] = std::array::from_fn(|_| alone.clone());
+        scan(self, codes, probe, &mut alone);
+        scan_together(self, codes, [probe; TOGETHER], together.each_mut().map(Vec::as_mut_slice));
+        let [first, .., last] = together;
+        (first == last).then_some([alone, last])
+    }
+
     /// Gives the products of the portable path for codes and probes of every size, the largest included.
     fn agrees(self) -> bool {
         const ROWS: usize = 9;

@@ -284,6 +284,36 @@ fn no_bound_is_below_the_cosine() {
 }
 
 #[test]
+fn a_codec_comes_back_from_its_bytes_and_no_other_is_taken() {
+    for dimensions in [7, 128] {
+        let mut random = Random(3);
+        let sample: Vec<f32> = (0..500).flat_map(|n| vector(Kind::Flat, n, dimensions, &mut random)).collect();
+        let codec = Codec::train(&sample, dimensions);
+        let bytes = codec.to_bytes();
+        let again = Codec::from_bytes(&bytes, dimensions).unwrap();
+        let codes = |codec: &Codec| {
+            let (mut heads, mut tails) = (vec![0; 500 * codec.head_bytes()], vec![0; 500 * codec.tail_bytes()]);
+            let bounds = codec.encode(&sample, &mut heads, &mut tails);
+            (heads, tails, bounds)
+        };
+        assert_eq!(codes(&codec), codes(&again));
+        let changed = |at: usize, to: [u8; 4]| {
+            let mut bytes = bytes.clone();
+            bytes[at..at + 4].copy_from_slice(&to);
+            Codec::from_bytes(&bytes, dimensions).is_none()
+        };
+        assert!(Codec::from_bytes(&bytes, dimensions + 1).is_none() && Codec::from_bytes(&[], dimensions).is_none());
+        assert!(Codec::from_bytes(&bytes[1..], dimensions).is_none());
+        // Dimensions, head, tail, a step that is nothing, negative, endless, too coarse, and turns that turn too much.
+        assert!(changed(0, [9, 0, 0, 0]) && changed(4, [0; 4]) && changed(4, [0, 0, 0, 1]) && changed(8, [1, 0, 0, 0]));
+        for step in [0.0, -1.0, f32::INFINITY, f32::NAN, 1e-40, 1.0] {
+            assert!(changed(12, step.to_le_bytes()), "step {step}");
+        }
+        assert!(changed(20, 5.0f32.to_le_bytes()) && changed(20, f32::NAN.to_le_bytes()));
+    }
+}
+
+#[test]
 fn every_path_gives_the_products_of_the_plain_one() {
     let mut random = Random(1);
     for groups in 1..=9 {
