@@ -67,7 +67,7 @@ fn write_pictures(folder: &Path, lfw: &Path) {
     let portrait = pictures::read_png(portrait_png);
     write_people(folder, lfw);
     fs::write(folder.join("empty.png"), "").unwrap();
-    fs::write(folder.join("broken.jpg"), [&[0xff, 0xd8, 0xff, 0xe0][..], &[7; 4000]].concat()).unwrap();
+    fs::write(folder.join("broken.jpg"), [&[0xff_u8, 0xd8, 0xff, 0xe0][..], &[7_u8; 4000]].concat()).unwrap();
     let hundred = fs::File::create(folder.join("hundred.jpg")).unwrap();
     hundred.set_len(100 * 1024 * 1024).unwrap();
     pictures::write_png(&folder.join("large.png"), &pictures::on_noise(&portrait, 4200, 1400));
