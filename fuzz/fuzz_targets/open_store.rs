@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use trombi::gallery::{CollectionId, FaceId, ImageId, Slots, UserId};
-use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, Kept, Store, StoreError};
+use trombi::gallery::{CollectionId, FaceId, ImageId, UserId};
+use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, KeyBinding, Store, StoreError};
 use trombi::vision::{Embedding, ModelId};
 
 const DIMENSIONS: usize = 8;
-const CODE_BYTES: usize = 20;
 
 /// The files of a small store, by name.
 type Files = Vec<(String, Vec<u8>)>;
@@ -53,14 +52,11 @@ fn build(directory: &Path) -> Store {
     store.create_collection(&record, &[("tag".to_owned(), "value".to_owned())].into()).unwrap();
     let user = UserId::parse("anna").unwrap();
     store.create_user(&name(), &user).unwrap();
-    store.create_key().unwrap();
+    store.create_key(&KeyBinding::default()).unwrap();
     let faces: Vec<_> = (0..10).map(|n| face(n, (n % 2 == 0).then(|| user.clone()))).collect();
     store.put_faces(&name(), &faces).unwrap();
     store.delete_faces(&name(), &[face(3, None).0.face_id]).unwrap();
     store.put_faces(&name(), &[face(20, None), face(21, None)]).unwrap(); // into the log
-    let slots = store.slots(&name()).unwrap();
-    slots.begin_codes(&[7; 40], CODE_BYTES);
-    slots.write_codes(&[0, 1, 5], &[9; 3 * CODE_BYTES]);
     store
 }
 
@@ -105,11 +101,6 @@ fn use_it(directory: PathBuf) -> Result<(), StoreError> {
     for collection in store.collections(None, 100)? {
         let mut vectors = 0;
         let _ = store.load_vectors(&collection.id, &mut |_, _, _| vectors += 1);
-        let _ = store.load(&collection.id, &mut |kept| match kept {
-            Kept::Codec(codec) => codec == [7; 40],
-            Kept::Code(_, code) => code == [9; CODE_BYTES],
-            Kept::Vector(..) | Kept::User(..) => true,
-        });
         let _ = store.faces(&collection.id, None, 100, None);
         let _ = store.users(&collection.id, None, 100);
         let _ = store.tags(&collection.id);
