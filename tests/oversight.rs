@@ -1,8 +1,9 @@
 //! Rules and record as an operator, an SDK and an auditor see them: a server under a policy set, boto3 unmodified.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use trombi::store::{KeyBinding, Store};
@@ -113,4 +114,73 @@ fn an_unmodified_sdk_declares_purposes_and_rules_hold() {
     for word in ["police-moratorium", "find-missing-person", "SearchFacesByImage", "AssumeRole"] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
+}
+
+/// A started witness; killed when dropped.
+struct Witness {
+    process: Child,
+    key: String,
+    url: String,
+}
+
+impl Witness {
+    fn start(folder: &Path, log: &str) -> Self {
+        let mut process = trombi(folder)
+            .args([
+                "witness",
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--name",
+                "example.org/witness",
+                "--log",
+                log,
+                "--dir",
+            ])
+            .arg(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut value = || lines.next().unwrap().unwrap().split_whitespace().nth(1).unwrap().to_owned();
+        let (key, url) = (value(), value());
+        Self { process, key, url }
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_witness_cosigns_what_only_grew_and_the_rest_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let ask = |arguments: &[&str]| trombi(&data).args(arguments).output().unwrap();
+    let told = |arguments: &[&str]| {
+        let output = ask(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    told(&["keys", "create"]);
+    let status = told(&["audit", "status"]);
+    assert!(status.contains("witnesses  none"), "{status}");
+    let log = status.lines().find_map(|line| line.strip_prefix("key")).unwrap().trim().to_owned();
+    let witness = Witness::start(&directory.path().join("witness"), &log);
+    told(&["witness", "add", &witness.url, &witness.key]);
+    told(&["witness", "ask"]);
+    assert!(told(&["audit", "status"]).contains("; 0 since are unwitnessed"));
+    told(&["keys", "create"]);
+    let status = told(&["audit", "status"]);
+    assert!(status.contains("has seen") && !status.contains("; 0 since are unwitnessed"), "{status}");
+    told(&["witness", "ask"]);
+    assert!(told(&["audit", "verify"]).contains("; 0 since are unwitnessed"));
+    // One that is away is told, and the log goes on.
+    drop(witness);
+    assert!(!ask(&["witness", "ask"]).status.success());
+    told(&["keys", "create"]);
+    told(&["audit", "verify"]);
 }
