@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::rules::Sets;
 use super::{Global, output};
-use crate::ledger::{Class, Durability, Ledger, LedgerError, Record, Unit, Units};
+use crate::ledger::{Class, LedgerError, Record, Unit, Units};
 use crate::models::{self, Catalogue, Event, Installed, SetupOptions, Thoroughness};
 use crate::operations::types::ImageSource;
 use crate::operations::{OperationError, Oversight, Request, Response, Service, Settings};
@@ -98,15 +98,7 @@ pub(super) fn service(
 /// Rules and ledger of a data directory. Its store is open already, so nobody else has it.
 pub(super) fn oversight(data_dir: &Path) -> Result<Oversight, Failure> {
     let standing = Sets::of(data_dir).standing(now_ms())?;
-    // An answer waits for the disk where somebody else relies on the record; a household's survives all but the
-    // last second before a power cut.
-    let durability = match standing.active().profile() {
-        Profile::Personal => Durability::Process,
-        _ => Durability::Disk,
-    };
-    let ledger =
-        Ledger::open(&data_dir.join("ledger"), durability).map_err(|error| Failure::other(error.to_string()))?;
-    Ok(Oversight::new(standing, ledger))
+    Oversight::over(standing, &data_dir.join("ledger")).map_err(|error| Failure::other(error.to_string()))
 }
 
 /// Rules and ledger for a command that touches no collection: those of the data directory, unless another process has
@@ -117,31 +109,28 @@ fn oversight_of_the_moment(data_dir: &Path, scratch: &Path) -> Result<Oversight,
     if !data_dir.join("ledger").exists() && !data_dir.join("policy").exists() {
         return oversight(scratch);
     }
-    match Ledger::open(&data_dir.join("ledger"), Durability::Process) {
-        Ok(ledger) => Ok(Oversight::new(Sets::of(data_dir).standing(now_ms())?, ledger)),
-        Err(LedgerError::Locked(_)) => {
-            let standing = Sets::of(data_dir).standing(now_ms())?;
-            if standing.active().profile() > Profile::Personal {
-                let text = "another trombi has this data directory, and its rules want every request recorded: ask the \
-                            server, or stop it first";
-                return Err(Failure::other(text));
-            }
-            let ledger = Ledger::open(&scratch.join("ledger"), Durability::Process);
-            Ok(Oversight::new(standing, ledger.map_err(|error| Failure::other(error.to_string()))?))
+    let standing = Sets::of(data_dir).standing(now_ms())?;
+    let failed = |error: LedgerError| Failure::other(error.to_string());
+    match Oversight::over(standing.clone(), &data_dir.join("ledger")) {
+        Err(LedgerError::Locked(_)) if standing.active().profile() > Profile::Personal => {
+            let text = "another trombi has this data directory, and its rules want every request recorded: ask the \
+                        server, or stop it first";
+            Err(Failure::other(text))
         }
-        Err(error) => Err(Failure::other(error.to_string())),
+        Err(LedgerError::Locked(_)) => Oversight::over(standing, &scratch.join("ledger")).map_err(failed),
+        other => other.map_err(failed),
     }
 }
 
 /// Leaves an entry for what the person at this machine did beside the operations.
 pub(super) fn record(data_dir: &Path, operation: &'static str, detail: &str) -> Result<(), Failure> {
     let oversight = oversight(data_dir)?;
-    let set = oversight.standing();
-    let tenant = set.active().set().default_tenant.clone().unwrap_or_else(|| "local".to_owned());
-    let mut entry = Record::new(now_ms(), Class::Manage, operation, &tenant);
+    let standing = oversight.standing();
+    let tenant = standing.active().set().tenant_of(None, None).unwrap_or("local");
+    let mut entry = Record::new(now_ms(), Class::Manage, operation, tenant);
     "local".clone_into(&mut entry.principal);
     entry.detail = Some(detail.to_owned());
-    entry.policy = set.hash(entry.at_ms);
+    entry.policy = standing.hash(entry.at_ms);
     entry.units = Units::of(Unit::Manage, 1);
     oversight.ledger().record(&entry).map_err(|error| Failure::other(error.to_string()))?;
     Ok(())

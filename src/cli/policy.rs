@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::failure::{Ending, Failure, Outcome};
 use super::rules::Sets;
 use super::{Global, house, output};
-use crate::ledger::note::{KeyKind, SecretKey};
+use crate::ledger::note::{KeyKind, SecretKey, hex};
 use crate::policy::{self, Asked, Gate, PRESETS, Preset, Ruling};
 use crate::store::Store;
 
@@ -135,7 +135,7 @@ fn approve(global: &Global, name: &str) -> Outcome {
     // The lock first: the set of a running server is not changed under it.
     let _store = Store::open(&data_dir)?;
     let hash = Sets::of(&data_dir).approve(name, house::now_ms())?;
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&hash);
     house::record(&data_dir, "ApprovePolicy", &format!("{name} agrees to policy set {hash}"))?;
     output::note(global, &format!("{name} agrees to policy set {hash}"));
     Ok(Ending::Done)

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use super::policy::read_directory;
+use crate::ledger::note::hex;
 use crate::policy::{Gate, Standing};
 
 /// Names and texts of a set's files.
@@ -97,8 +98,7 @@ impl Sets {
     }
 
     fn proposal(&self, hash: &[u8; 32]) -> PathBuf {
-        let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        self.written.with_file_name(format!("policy.proposed-{name}"))
+        self.written.with_file_name(format!("policy.proposed-{}", hex(&hash[..8])))
     }
 
     /// Replaces the active set by these files, whole: a crash between leaves the old set, or none and then the written.

@@ -10,7 +10,7 @@ use super::failure::{Ending, Failure, Outcome};
 use super::{Global, house, output};
 use crate::ledger::usage::{Period, Usage};
 use crate::ledger::verify::{Against, verify};
-use crate::ledger::{Folder, Reader, date_of_day, is_in_use};
+use crate::ledger::{Folder, Reader, date_of_day, day_of_date, is_in_use};
 
 /// Options of `usage`.
 #[derive(Debug, Args)]
@@ -46,15 +46,7 @@ enum By {
 
 /// Days since 1970 of a date.
 fn day(text: &str) -> Result<u32, String> {
-    const WRONG: &str = "expected a date such as 2026-11-25";
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts[..] else { return Err(WRONG.to_owned()) };
-    let number = |text: &str| text.parse::<u32>().map_err(|_| WRONG.to_owned());
-    let wanted = (number(year)?, number(month)?, number(day)?);
-    let years = wanted.0.checked_sub(1970).filter(|years| *years < 8000).ok_or(WRONG)?;
-    // A year has 365 or 366 days: the date is at most `years / 4 + 1` days behind its counterpart of 365-day years.
-    let first = years * 365 + (wanted.1.max(1) - 1) * 28;
-    (first..first + years / 4 + 400).find(|day| date_of_day(*day) == wanted).ok_or_else(|| WRONG.to_owned())
+    day_of_date(text).ok_or_else(|| "expected a date such as 2026-11-25".to_owned())
 }
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {

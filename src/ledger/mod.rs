@@ -40,7 +40,7 @@ pub use leaf::{Erasure, Ground, Leaf};
 pub use read::{Body, ReadEntry, Reader};
 pub use receipt::{Place, Receipt};
 pub use record::{Class, Outcome, Record, Unit, Units};
-pub use tenants::{TENANT_BYTES_MAX, date_of_day, month_of_minute};
+pub use tenants::{TENANT_BYTES_MAX, date_of_day, day_of_date, month_of_minute};
 
 /// Why the ledger could not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -201,6 +201,29 @@ pub fn date_of_day(day: u32) -> (u32, u32, u32) {
     (year, month, in_year - (153 * shifted + 2) / 5 + 1)
 }
 
+/// The day since 1970 of `YYYY-MM-DD`, from 1970 to 9999; `None` for what is no date.
+#[must_use]
+pub fn day_of_date(text: &str) -> Option<u32> {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| {
+        let part = text.get(range)?;
+        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten()
+    };
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+    if year < 1970 || !(1..=12).contains(&month) || day == 0 {
+        return None;
+    }
+    // Years from March on, so that the leap day is a year's last.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
+    let since = days - 719_468;
+    // A day that its month does not have comes out as another date.
+    (date_of_day(since) == (year, month, day)).then_some(since)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +234,27 @@ mod tests {
             assert_eq!(date_of_day(day), date);
         }
         assert_eq!(month_of_minute(20_782 * 1440), 56 * 12 + 10);
+    }
+
+    #[test]
+    fn dates_are_days_and_other_texts_none() {
+        for (text, day) in [("1970-01-01", 0), ("1972-02-29", 789), ("2000-03-01", 11_017), ("2026-11-25", 20_782)] {
+            assert_eq!(day_of_date(text), Some(day), "{text}");
+        }
+        for text in [
+            "",
+            "1969-12-31",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-01-00",
+            "2026-1-001",
+            "20260101xx",
+            "+026-01-01",
+            "２026-01",
+        ] {
+            assert_eq!(day_of_date(text), None, "{text}");
+        }
     }
 
     #[test]

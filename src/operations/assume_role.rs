@@ -58,7 +58,8 @@ pub(super) fn run(service: &Service, caller: &Caller, input: Input) -> Result<Ou
     let mut nonce = [0u8; 8];
     getrandom::fill(&mut nonce).map_err(|error| OperationError::Internal(error.to_string()))?;
     let expires_s = now_s() + i64::from(input.duration_s);
-    let session = Session::new(parent, &input.session_name, expires_s, u64::from_le_bytes(nonce), declared);
+    let (parent, name, nonce) = (parent.clone(), input.session_name.clone(), u64::from_le_bytes(nonce));
+    let session = Session { parent, name, expires_s, nonce, declared };
     let made = service.sessions.credentials(&session)?;
     let role = input.role_arn.rsplit('/').next().unwrap_or("role");
     let account = &service.settings.account_id;

@@ -1,17 +1,24 @@
 //! Who asks, and what came with the request beside its body.
 
+use serde::{Deserialize, Serialize};
+
 use crate::policy::Principal;
 
-/// A purpose and a case, in the words of whoever named them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A purpose and a case, in the words of whoever named them. Serialised in session tokens, which this program alone
+/// reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
     /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// Reference of the authorisation that it stands on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
     /// Where the people in question are: a country, or `US-CA`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// The person sought, as the case names him.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
 }
 

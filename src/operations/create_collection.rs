@@ -1,7 +1,7 @@
 //! `CreateCollection`: creates an empty collection.
 
 use super::types::Tags;
-use super::{OperationError, Service, arn, limits};
+use super::{OperationError, Service, arn, limits, now_ms};
 use crate::gallery::CollectionId;
 use crate::store::CollectionRecord;
 
@@ -32,7 +32,7 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
         model_id: service.eyes.model_id().clone(),
         model_version: service.settings.model_version.clone(),
         dimensions: service.eyes.dimensions(),
-        created_ms: now_ms(),
+        created_ms: now_ms().unwrap_or_default(),
         face_count: 0,
         user_count: 0,
     };
@@ -40,9 +40,4 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
         Output { collection_arn: arn::of(&service.settings, &record.id), model_version: record.model_version.clone() };
     service.create_collection(record, &input.tags)?;
     Ok(output)
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::{OperationError, Service, internal_ledger};
-use crate::ledger::CHECKPOINT;
+
 use crate::ledger::note::{base64, hex};
-use crate::ledger::witness::known_witnesses;
+use crate::ledger::witness::{KnownWitness, known_witnesses};
+use crate::ledger::{CHECKPOINT, LedgerError};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,11 +59,11 @@ pub(super) fn run(service: &Service, _: Input) -> Result<Output, OperationError>
     let (ledger, standing) = (service.oversight.ledger(), service.oversight.standing());
     let sealed = ledger.seal().map_err(internal_ledger)?.checkpoint;
     let known = known_witnesses(&ledger.folder().0).map_err(internal_ledger)?;
-    let witness = |key: &crate::ledger::note::PublicKey| {
-        let (size, at_s) = ledger.witnessed_at(key)?.unzip();
-        Ok(WitnessState { name: key.name().to_owned(), size: size.unwrap_or(0), at_s })
+    let witness = |known: &KnownWitness| {
+        let (size, at_s) = ledger.witnessed_at(&known.key)?.unzip();
+        Ok(WitnessState { name: known.key.name().to_owned(), size: size.unwrap_or(0), at_s })
     };
-    let witnesses: Result<_, _> = known.iter().map(|witness_| witness(&witness_.key)).collect();
+    let witnesses: Result<_, LedgerError> = known.iter().map(witness).collect();
     Ok(Output {
         origin: ledger.origin().to_owned(),
         public_key: ledger.public_key().to_string(),

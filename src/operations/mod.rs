@@ -59,6 +59,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 pub use crate::store::KeyBinding;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 pub use caller::{Caller, Declared};
 pub use eyes::Eyes;
 pub use oversight::{Answered, Oversight};
@@ -447,7 +449,7 @@ impl Service {
         };
         Ok(match self.sessions.open(access_key_id, token, now_s())? {
             Ok((session, secret)) if self.keys.secret(&session.parent).is_some() => {
-                Signer::known(secret, &session.parent, session.declared())
+                Signer::known(secret, &session.parent, session.declared)
             }
             Ok(_) | Err(TokenFault::Unknown) => Signer::UnknownSession,
             Err(TokenFault::Expired) => Signer::Expired,
@@ -537,10 +539,15 @@ impl Service {
     }
 }
 
-/// Seconds since 1970.
+/// Milliseconds since 1970; `None` for a clock before that.
+fn now_ms() -> Option<i64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Seconds since 1970; 0 for a clock before that.
 fn now_s() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    now_ms().unwrap_or_default() / 1000
 }
 
 /// All collections of the store.

@@ -6,35 +6,28 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use super::caller::{Caller, Declared};
 use super::record::{Act, Tally};
-use super::{OperationError, Service};
-use crate::ledger::{Body, Durability, Ledger, LedgerError, Place, Reader, Receipt, Record};
-use crate::policy::vocabulary::{Place as Where, Role};
+use super::{OperationError, Service, internal, internal_ledger, now_ms};
+use crate::ledger::{Body, Durability, Ledger, LedgerError, Reader, Receipt, Record};
+use crate::policy::vocabulary::{Place, Profile, Role};
 use crate::policy::{
     AskedCollection, Asker, Carried, Carriers, Decision, Gate, Outcome, Principal, Question, Ruling, Standing,
 };
-use crate::store::KeyBinding;
+use crate::store::{KeyBinding, StoreError};
 
 /// Who answers for what is asked, where no key and no policy set says so.
 const NOBODY_ELSE: &str = "local";
 
 /// Rules and ledger; a service cannot be built without.
 pub struct Oversight {
-    standing: RwLock<Arc<Standing>>,
+    standing: Standing,
     ledger: Ledger,
 }
 
 impl Oversight {
-    /// Puts them together.
-    #[must_use]
-    pub fn new(standing: Standing, ledger: Ledger) -> Self {
-        Self { standing: RwLock::new(Arc::new(standing)), ledger }
-    }
-
     /// Profile `personal` without rules of one's own, and a ledger in `directory`: for a program that serves one
     /// household, or tests.
     ///
@@ -42,20 +35,27 @@ impl Oversight {
     /// `Internal` when the ledger cannot be opened.
     pub fn personal(directory: &Path) -> Result<Self, OperationError> {
         let gate = Gate::from_files(&[]).map_err(|error| OperationError::Internal(error.to_string()))?;
-        let ledger = Ledger::open(directory, Durability::Process);
-        let ledger = ledger.map_err(|error| OperationError::Internal(error.to_string()))?;
-        Ok(Self::new(Standing::new(gate), ledger))
+        Self::over(Standing::new(gate), directory).map_err(internal_ledger)
+    }
+
+    /// Puts them together over the ledger in `directory`, whose entries are as durable as the profile wants.
+    ///
+    /// # Errors
+    /// Those of opening a ledger.
+    pub fn over(standing: Standing, directory: &Path) -> Result<Self, LedgerError> {
+        // An answer waits for the disk where somebody else relies on the record; a household's survives all but the
+        // last second before a power cut.
+        let durability = match standing.active().profile() {
+            Profile::Personal => Durability::Process,
+            _ => Durability::Disk,
+        };
+        Ok(Self { standing, ledger: Ledger::open(directory, durability)? })
     }
 
     /// The rules in force.
     #[must_use]
-    pub fn standing(&self) -> Arc<Standing> {
-        Arc::clone(&self.standing.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts other rules in force, from the next request on.
-    pub fn replace(&self, standing: Standing) {
-        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// The ledger, for what is no request: starts, stops, changes of rules.
@@ -71,7 +71,7 @@ impl Oversight {
         let mut uses = BTreeMap::new();
         for index in 0..reader.size() {
             let Body::Record(record) = reader.entry(index)?.body else { continue };
-            if let (Some(case), true) = (record.case, record.outcome != crate::ledger::Outcome::Denied) {
+            if let (Some(case), true) = (record.case, record.outcome != Outcome::Denied) {
                 *uses.entry(case).or_default() += 1;
             }
         }
@@ -104,7 +104,7 @@ impl Service {
         let binding = self.binding(&caller.principal);
         let mut ruling = None;
         let guarded = catch_unwind(AssertUnwindSafe(|| {
-            let ruling = ruling.insert(self.rule(&standing, caller, &binding, &act)?);
+            let ruling = ruling.insert(self.rule(standing, caller, &binding, &act)?);
             match &ruling.decision {
                 Decision::Allow => work(ruling),
                 Decision::Deny { rule } => {
@@ -116,7 +116,7 @@ impl Service {
         let tally = result.as_ref().map_or_else(|_| Tally::default(), tally);
         let floor =
             ruling.as_ref().filter(|ruling| ruling.floored && result.is_ok()).and_then(|ruling| ruling.threshold);
-        let entry = self.entry(caller, &standing, &binding, act, ruling, &tally, result.as_ref().err());
+        let entry = self.entry(caller, standing, &binding, act, ruling, &tally, result.as_ref().err());
         self.finish(operation, entry, started, result, floor)
     }
 
@@ -129,9 +129,8 @@ impl Service {
         mut result: Result<T, OperationError>,
         floor: Option<u32>,
     ) -> Answered<T> {
-        let place = self.oversight.ledger.record(&entry);
-        let receipt = match place {
-            Ok(place) => Some(self.sign(place)),
+        let receipt = match self.oversight.ledger.append(&entry) {
+            Ok(receipt) => Some(receipt),
             Err(error) => {
                 result = Err(OperationError::Internal(format!("no entry, so no answer: {error}")));
                 None
@@ -139,10 +138,6 @@ impl Service {
         };
         self.count(operation, &entry, started, result.as_ref().err());
         Answered { result, receipt, floor }
-    }
-
-    fn sign(&self, place: Place) -> Receipt {
-        self.oversight.ledger.receipt(place)
     }
 
     /// What the rules say; an error for a collection whose tags cannot be read.
@@ -154,7 +149,11 @@ impl Service {
         act: &Act,
     ) -> Result<Ruling, OperationError> {
         let tags = match &act.collection {
-            Some(id) => self.store.tags(id).unwrap_or_default(),
+            // A tag may narrow what a collection is for: one that cannot be read is not one that is not there.
+            Some(id) => match self.store.tags(id) {
+                Err(StoreError::Missing) => act.tags.clone(),
+                tags => tags.map_err(internal)?,
+            },
             None => act.tags.clone(),
         };
         let tag = |name: &str| tags.get(name).map(String::as_str);
@@ -172,8 +171,8 @@ impl Service {
             faces: self.shelf(id).map_or(0, |shelf| shelf.face_count() as u64),
         });
         let said = |member: fn(&Declared) -> Option<&String>| member(&caller.header).or(member(&caller.session));
-        let places: Vec<Where> =
-            said(|said| said.place.as_ref()).and_then(|place| Where::parse(place)).into_iter().collect();
+        let places: Vec<Place> =
+            said(|said| said.place.as_ref()).and_then(|place| Place::parse(place)).into_iter().collect();
         let asker = Asker { tenant: binding.tenant.as_deref(), key: key_of(&caller.principal), role: role(binding)? };
         let question = |case_used| Question {
             asker,
@@ -209,10 +208,10 @@ impl Service {
         error: Option<&OperationError>,
     ) -> Record {
         let set = standing.active().set();
-        let tenant = binding.tenant.as_deref().or(set.default_tenant.as_deref()).unwrap_or(NOBODY_ELSE);
+        let tenant = set.tenant_of(binding.tenant.as_deref(), key_of(&caller.principal)).unwrap_or(NOBODY_ELSE);
         let actor = set.tenants.get(tenant).map_or("", |tenant| tenant.actor.name());
         let mut entry = Record::new(now_ms().unwrap_or_default(), act.class(), act.operation, tenant);
-        entry.outcome = outcome(error);
+        entry.outcome = outcome_of(error);
         entry.request_id.clone_from(&caller.request_id);
         entry.principal = key_of(&caller.principal).unwrap_or(NOBODY_ELSE).to_owned();
         actor.clone_into(&mut entry.actor);
@@ -237,7 +236,7 @@ impl Service {
     }
 
     fn count(&self, operation: &'static str, entry: &Record, started: Instant, error: Option<&OperationError>) {
-        let outcome = counted(error);
+        let outcome = outcome_of(error);
         self.meter.record(operation, outcome);
         let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
         let collection = entry.collection.as_ref().map(tracing::field::display);
@@ -266,25 +265,11 @@ fn role(binding: &KeyBinding) -> Result<Role, OperationError> {
         .ok_or_else(|| OperationError::Internal(format!("a key has the role `{name}`, which is not known")))
 }
 
-fn now_ms() -> Option<i64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok()
-}
-
-fn counted(error: Option<&OperationError>) -> Outcome {
+fn outcome_of(error: Option<&OperationError>) -> Outcome {
     match error {
         None => Outcome::Done,
         Some(OperationError::AccessDenied { .. }) => Outcome::Denied,
         Some(OperationError::Internal(_) | OperationError::Overloaded) => Outcome::Failed,
         Some(_) => Outcome::Refused,
-    }
-}
-
-fn outcome(error: Option<&OperationError>) -> crate::ledger::Outcome {
-    match counted(error) {
-        Outcome::Done => crate::ledger::Outcome::Done,
-        Outcome::Denied => crate::ledger::Outcome::Denied,
-        Outcome::Refused => crate::ledger::Outcome::Refused,
-        Outcome::Failed => crate::ledger::Outcome::Failed,
     }
 }

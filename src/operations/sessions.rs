@@ -28,34 +28,9 @@ pub(super) struct Session {
     pub(super) expires_s: i64,
     /// 64 random bits, so that two sessions of one name have two keys.
     pub(super) nonce: u64,
-    #[serde(flatten)]
-    tags: Tags,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Tags {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    purpose: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    case: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    person: Option<String>,
-}
-
-impl Session {
-    pub(super) fn new(parent: &str, name: &str, expires_s: i64, nonce: u64, declared: Declared) -> Self {
-        let Declared { purpose, case, place, person } = declared;
-        let tags = Tags { purpose, case, place, person };
-        Self { parent: parent.to_owned(), name: name.to_owned(), expires_s, nonce, tags }
-    }
-
     /// What its tags declare.
-    pub(super) fn declared(&self) -> Declared {
-        let Tags { purpose, case, place, person } = self.tags.clone();
-        Declared { purpose, case, place, person }
-    }
+    #[serde(flatten)]
+    pub(super) declared: Declared,
 }
 
 /// A session's credentials.
@@ -157,7 +132,7 @@ mod tests {
     fn session() -> Session {
         let declared =
             Declared { purpose: Some("find-missing-person".into()), case: Some("C-7".into()), ..Declared::default() };
-        Session::new("TRMBPARENT", "desk", 1000, 7, declared)
+        Session { parent: "TRMBPARENT".to_owned(), name: "desk".to_owned(), expires_s: 1000, nonce: 7, declared }
     }
 
     #[test]
@@ -170,7 +145,7 @@ mod tests {
         assert_eq!(open("TRMSOTHER", &made.token, 999), Err(TokenFault::Unknown));
         assert_eq!(open(&made.access_key_id, "", 999), Err(TokenFault::Unknown));
         assert_eq!(open(&made.access_key_id, &"A".repeat(5000), 999), Err(TokenFault::Unknown));
-        assert_eq!(session().declared().case.as_deref(), Some("C-7"));
+        assert_eq!(session().declared.case.as_deref(), Some("C-7"));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Findings {
 pub(super) fn gather(set: &PolicySet, question: &Question<'_>) -> (Facts, Findings) {
     let mut findings = Findings::default();
     let operation = Operation::of(question.operation);
-    let tenant = asked_tenant(set, question);
+    let tenant = set.tenant_of(question.asker.tenant, question.asker.key);
     let known = tenant.and_then(|id| set.tenants.get(id));
     let declared = question.collection.and_then(|collection| set.collections.get(collection.id));
     let owner = check_tenant(set.profile, tenant, known, &mut findings);
@@ -79,12 +79,6 @@ pub(super) fn gather(set: &PolicySet, question: &Question<'_>) -> (Facts, Findin
     facts.authorised = authorised(set, question, &facts, &mut findings);
     check_duties(set.profile, &facts, &mut findings);
     (facts, findings)
-}
-
-/// The tenant of a request: its key's, the person's at this machine (`local`), or the set's default.
-fn asked_tenant<'a>(set: &'a PolicySet, question: &Question<'a>) -> Option<&'a str> {
-    let local = || (question.asker.key.is_none() && set.tenants.contains_key("local")).then_some("local");
-    question.asker.tenant.or_else(local).or(set.default_tenant.as_deref())
 }
 
 /// The tenant's id, where the set knows it.

@@ -26,6 +26,7 @@ pub mod vocabulary;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+pub use crate::ledger::Outcome;
 pub use asked::{Asked, AskedOfCollection, Named, TestResult, run_table};
 pub use case::{Case, CaseState, PROVISIONAL_MS};
 pub use commitment::{Commitment, Exception, PlacePattern, Until};
@@ -48,19 +49,6 @@ pub enum Principal {
         /// Public half of the key.
         access_key_id: String,
     },
-}
-
-/// How an operation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// Answered.
-    Done,
-    /// Refused by a rule.
-    Denied,
-    /// Ended in an error of the caller's.
-    Refused,
-    /// Ended in an error of ours.
-    Failed,
 }
 
 /// Counts of operations by name and outcome since start.

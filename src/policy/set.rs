@@ -145,6 +145,14 @@ impl PolicySet {
         self.hash
     }
 
+    /// The tenant of a request: its key's, the person's at this machine (`local`) where there is no key, or the set's
+    /// default. It need not be in the set.
+    #[must_use]
+    pub fn tenant_of<'a>(&'a self, of_key: Option<&'a str>, key: Option<&str>) -> Option<&'a str> {
+        let local = || (key.is_none() && self.tenants.contains_key("local")).then_some("local");
+        of_key.or_else(local).or(self.default_tenant.as_deref())
+    }
+
     /// The moment an event of the set happened.
     pub(super) fn event_ms(&self, name: &str) -> Option<i64> {
         self.events.get(name).map(|event| event.on_ms)

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::record;
 use super::value::Value;
 use crate::gallery::{CollectionId, ExternalImageId, FaceId, UserId};
-use crate::ledger::Outcome;
+use crate::ledger::{Outcome, day_of_date};
 use crate::operations::types::{ImageSource, QualityFilter, Tags};
 use crate::protocol::errors::Fault;
 
@@ -131,9 +131,9 @@ impl<'v, 'a> Members<'v, 'a> {
 
     /// A day, as days since 1970.
     pub(super) fn date(&self, name: &str) -> Result<Option<u32>, Fault> {
-        let fits = |text: &str| record::day_of_date(text).is_some();
+        let fits = |text: &str| day_of_date(text).is_some();
         let limits = Limits { min: 0, max: usize::MAX, pattern: DATE, fits };
-        Ok(self.string(name, &limits)?.and_then(record::day_of_date))
+        Ok(self.string(name, &limits)?.and_then(day_of_date))
     }
 
     pub(super) fn user_id(&self) -> Result<Option<UserId>, Fault> {
