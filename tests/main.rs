@@ -18,6 +18,7 @@ mod detectors;
 mod dlib;
 mod evaluate;
 mod ledger;
+mod migrate;
 mod models;
 mod operations;
 mod oversight;

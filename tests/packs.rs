@@ -24,7 +24,7 @@ fn dlib_data() -> &'static Path {
 }
 
 /// `trombi` that finds no networks but those of its data directory and of package registries.
-fn trombi_without_files(data: &Path) -> Command {
+pub fn trombi_without_files(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trombi"));
     command.arg("--data").arg(data).env("TROMBI_SHARED", "/nonexistent").env_remove("TROMBI_MODELS");
     command.env(trombi::models::RUNTIME_LIBRARY_ENV, installed().runtime_library);
@@ -42,7 +42,7 @@ fn json(output: &Output) -> Value {
 }
 
 /// Copies the pack into a data directory of the test's own.
-fn own_data(dir: &Path) -> PathBuf {
+pub fn own_data(dir: &Path) -> PathBuf {
     let (from, to) = (dlib_data(), dir.join("data"));
     for network in ["dlib-mmod", "dlib-resnet"] {
         fs::create_dir_all(to.join("models").join(network)).unwrap();

@@ -24,6 +24,7 @@ mod output;
 mod policy;
 mod restore;
 mod rules;
+mod s3;
 mod search;
 mod serve;
 mod setup;

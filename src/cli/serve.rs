@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::{Ending, Failure, Outcome};
+use super::s3::S3Options;
 use super::{Global, house, interrupt, keys, output, setup};
 use crate::ledger::Ledger;
 use crate::ledger::witness::known_witnesses;
@@ -42,15 +43,8 @@ pub(super) struct Arguments {
     /// Folder of buckets for `Image.S3Object`: DIR/BUCKET/KEY [default: `buckets` in the data directory]
     #[arg(long, value_name = "DIR", conflicts_with = "s3_endpoint")]
     buckets: Option<PathBuf>,
-    /// S3-compatible service for `Image.S3Object`
-    #[arg(long, value_name = "URL", requires = "s3_access_key_id", requires = "s3_secret_access_key")]
-    s3_endpoint: Option<String>,
-    /// Access key id for --s3-endpoint
-    #[arg(long, value_name = "ID", env = "TROMBI_S3_ACCESS_KEY_ID")]
-    s3_access_key_id: Option<String>,
-    /// Secret for --s3-endpoint; better given in the environment
-    #[arg(long, value_name = "SECRET", env = "TROMBI_S3_SECRET_ACCESS_KEY", hide_env_values = true)]
-    s3_secret_access_key: Option<String>,
+    #[command(flatten)]
+    s3: S3Options,
     /// Region in the ARNs of collections, and of --s3-endpoint; clients may sign for any
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     region: String,
@@ -153,14 +147,7 @@ fn check(arguments: &Arguments) -> Result<(), Failure> {
 
 fn bucket_source(arguments: &Arguments, default: PathBuf) -> BucketSource {
     let folder = || BucketSource::Folder(arguments.buckets.clone().unwrap_or(default));
-    let s3 = (&arguments.s3_endpoint, &arguments.s3_access_key_id, &arguments.s3_secret_access_key);
-    let (Some(endpoint), Some(id), Some(secret)) = s3 else { return folder() };
-    BucketSource::S3 {
-        endpoint: Some(endpoint.clone()),
-        region: arguments.region.clone(),
-        access_key_id: id.clone(),
-        secret_access_key: secret.clone(),
-    }
+    arguments.s3.source(&arguments.region).unwrap_or_else(folder)
 }
 
 /// The key that the printed lines name.

@@ -63,6 +63,8 @@ const TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(3), answer: Duration::from_secs(10), object: Duration::from_secs(15) };
 /// Stores of this many buckets are kept open.
 const OPEN_MAX: usize = 64;
+/// Objects of a bucket are listed up to here.
+const LISTED_MAX: usize = 1_000_000;
 
 /// Opened buckets; blocking calls, made from worker threads.
 pub struct Buckets {
@@ -102,15 +104,36 @@ impl Buckets {
         Ok(buckets)
     }
 
+    /// Keys of an S3 bucket's objects below a prefix, whole parts between slashes; sorted.
+    ///
+    /// # Errors
+    /// `Unavailable`, also for more than a million objects, and where buckets are folders.
+    pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, BucketError> {
+        check_name(bucket)?;
+        let below = ObjectPath::parse(prefix).map_err(unavailable)?;
+        let store = self.store_of(bucket)?;
+        let Some(runtime) = &self.runtime else { return Err(unavailable("closing")) };
+        runtime.block_on(async {
+            let (mut objects, mut keys) = (store.list(Some(&below)), Vec::new());
+            loop {
+                let next = tokio::time::timeout(self.timeouts.answer, objects.next()).await;
+                let Some(object) = next.map_err(|_| unavailable("no answer in time"))? else { break };
+                if keys.len() == LISTED_MAX {
+                    return Err(unavailable("more than a million objects; name a longer prefix"));
+                }
+                keys.push(object.map_err(unavailable)?.location.to_string());
+            }
+            keys.sort_unstable();
+            Ok(keys)
+        })
+    }
+
     /// Reads one object of at most `bytes_max` bytes.
     ///
     /// # Errors
     /// Both [`BucketError`]s.
     pub fn get(&self, bucket: &str, key: &str, version: Option<&str>, bytes_max: u64) -> Result<Vec<u8>, BucketError> {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || bucket.bytes().all(|b| b == b'.') {
-            return Err(unavailable("the bucket's name is not valid"));
-        }
+        check_name(bucket)?;
         if let BucketSource::Folder(root) = &self.source {
             if version.is_some() {
                 return Err(unavailable("a folder keeps no versions"));
@@ -171,6 +194,12 @@ impl Drop for Buckets {
             runtime.shutdown_background();
         }
     }
+}
+
+fn check_name(bucket: &str) -> Result<(), BucketError> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let is_name = (3..=255).contains(&bucket.len()) && bucket.bytes().all(fits) && !bucket.bytes().all(|b| b == b'.');
+    if is_name { Ok(()) } else { Err(unavailable("the bucket's name is not valid")) }
 }
 
 /// Reads an ordinary file inside the bucket's folder; symbolic links that lead out of it are refused.

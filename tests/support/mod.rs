@@ -17,6 +17,7 @@ pub fn skipped(what: &str) {
 
 pub mod clients;
 pub mod installed;
+pub mod moto;
 pub mod numpy;
 pub mod pictures;
 pub mod sdk;

@@ -1,11 +1,13 @@
 //! `trombi collections migrate`: a collection's faces again, with the network in use.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::super::failure::{Ending, Failure, Outcome};
 use super::super::house::{ask, expect_response};
 use super::super::index::{journal, walk};
+use super::super::s3::{S3Address, S3Options};
 use super::super::{Global, house, output};
 use crate::gallery::{CollectionId, FaceId, ImageId, UserId};
 use crate::operations::migrate_collection::overlap;
@@ -15,6 +17,8 @@ use crate::operations::{
     list_tags_for_resource,
 };
 use crate::policy::Principal;
+use crate::store::buckets::Buckets;
+use crate::vision::DecodeLimits;
 
 /// Options of `collections migrate`.
 #[derive(Debug, clap::Args)]
@@ -22,9 +26,14 @@ pub(super) struct Arguments {
     /// Collection whose faces another network has embedded
     #[arg(value_parser = super::collection_id)]
     collection: CollectionId,
-    /// The pictures its faces came from, and folders of them: those whose bytes are the same are used
+    /// The pictures its faces came from, folders of them, and s3://BUCKET/PREFIX: those whose bytes are the same are used
     #[arg(required = true, value_name = "PATH")]
     pictures: Vec<PathBuf>,
+    #[command(flatten)]
+    s3: S3Options,
+    /// Region of --s3-endpoint
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    s3_region: String,
     /// Exchange the collections although some faces' pictures were not supplied, or show no face now
     #[arg(long)]
     leave_out_missing: bool,
@@ -118,11 +127,12 @@ fn migrate(
     }
     // What an earlier run has done.
     let done: BTreeSet<ImageId> = every_face(service, new)?.iter().map(|face| face.image_id).collect();
-    let pictures = walk::pictures(&arguments.pictures)?.pictures;
+    let supply = Supply::open(arguments)?;
+    let pictures = supply.pictures(&arguments.pictures)?;
     let progress = output::progress(global, pictures.len(), "pictures");
-    for path in &pictures {
+    for picture in &pictures {
         progress.inc(1);
-        let bytes = match house::read_picture(path) {
+        let bytes = match supply.read(picture) {
             Ok(bytes) => bytes,
             Err(why) => {
                 output::note(global, &why.to_string());
@@ -133,11 +143,11 @@ fn migrate(
         let Some(wanted) = by_picture.get(&image_id).filter(|_| !done.contains(&image_id)) else { continue };
         match service.migrate_picture(&Principal::Local, new, &bytes, wanted) {
             Ok(count) if count < wanted.len() => {
-                output::note(global, &format!("`{}`: {count} of its {} faces were found", path.display(), wanted.len()))
+                output::note(global, &format!("`{picture}`: {count} of its {} faces were found", wanted.len()))
             }
             Ok(_) => {}
             Err(error) if house::is_about_the_picture(&error) => {
-                output::note(global, &format!("`{}`: {error}", path.display()));
+                output::note(global, &format!("`{picture}`: {error}"));
             }
             Err(error) => return Err(error.into()),
         }
@@ -145,6 +155,65 @@ fn migrate(
     progress.finish_and_clear();
     let enrolled = every_face(service, new)?;
     Ok(faces.iter().filter(|face| counterpart(face, &enrolled).is_none()).count())
+}
+
+/// A picture that is supplied again.
+enum Picture {
+    File(PathBuf),
+    Object { bucket: String, key: String },
+}
+
+impl fmt::Display for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Object { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+        }
+    }
+}
+
+/// Where pictures come from.
+struct Supply {
+    /// `None` without an S3 service.
+    buckets: Option<Buckets>,
+}
+
+impl Supply {
+    fn open(arguments: &Arguments) -> Result<Self, Failure> {
+        let source = arguments.s3.source(&arguments.s3_region);
+        let buckets = source.map(Buckets::open).transpose().map_err(|error| Failure::other(error.to_string()))?;
+        Ok(Self { buckets })
+    }
+
+    fn buckets(&self) -> Result<&Buckets, Failure> {
+        let missing = || Failure::other("pictures of s3://… need --s3-endpoint with a key".to_owned());
+        self.buckets.as_ref().ok_or_else(missing)
+    }
+
+    /// All of them: those of files and folders first, then those of buckets.
+    fn pictures(&self, paths: &[PathBuf]) -> Result<Vec<Picture>, Failure> {
+        let (addresses, paths): (Vec<_>, Vec<_>) = paths.iter().partition(|path| S3Address::parse(path).is_some());
+        let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
+        let mut pictures: Vec<Picture> = walk::pictures(&paths)?.pictures.into_iter().map(Picture::File).collect();
+        for S3Address { bucket, prefix } in addresses.into_iter().filter_map(|path| S3Address::parse(path)) {
+            let keys = self.buckets()?.list(&bucket, &prefix);
+            let keys = keys.map_err(|error| Failure::other(format!("s3://{bucket}/{prefix}: {error}")))?;
+            let keys = keys.into_iter().filter(|key| walk::is_picture(Path::new(key)));
+            pictures.extend(keys.map(|key| Picture::Object { bucket: bucket.clone(), key }));
+        }
+        Ok(pictures)
+    }
+
+    fn read(&self, picture: &Picture) -> Result<Vec<u8>, Failure> {
+        match picture {
+            Picture::File(path) => house::read_picture(path),
+            Picture::Object { bucket, key } => {
+                let bytes_max = u64::try_from(DecodeLimits::default().bytes_max).unwrap_or(u64::MAX);
+                let read = self.buckets()?.get(bucket, key, None, bytes_max);
+                read.map_err(|error| Failure::other(format!("`{picture}`: {error}")))
+            }
+        }
+    }
 }
 
 /// The new record of an old one's face.
