@@ -70,15 +70,16 @@ impl Gate {
         let Findings { mut denials, mut notes, case, .. } = findings;
         let threshold = effective_threshold(&limits, question.threshold);
         let faces_max = [question.faces_max, limits.faces_max].into_iter().flatten().min();
+        notes.extend(verdict.notes);
+        if !verdict.allowed {
+            denials.extend(verdict.rules.iter().cloned());
+        }
+        // Behind all others: asking for more than a floor lets through matters only where the rest allows.
         if question.strict {
             let under = question.threshold.is_some_and(|asked| asked < limits.threshold);
             let over = limits.faces_max.is_some_and(|most| question.faces_max.is_some_and(|asked| asked > most));
             denials.extend(limits.threshold_by.clone().filter(|_| under));
             denials.extend(limits.faces_max_by.clone().filter(|_| over));
-        }
-        notes.extend(verdict.notes);
-        if !verdict.allowed {
-            denials.extend(verdict.rules.iter().cloned());
         }
         let decision = match denials.first() {
             Some(rule) => Decision::Deny { rule: rule.clone() },

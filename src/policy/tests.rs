@@ -143,7 +143,7 @@ fn a_rule_agrees_with_the_oracle_on_every_combination_of_known_and_unknown_facts
     let (mut all, mut two_valued, mut caught) = (0, 0, 0);
     for row in rows() {
         let verdict = engine.judge(&facts_of(row));
-        assert_eq!(verdict, engine.judge_without_reach(&facts_of(row)), "{row:?}");
+        assert_eq!(verdict, engine.judge_in_cedar(&facts_of(row)), "{row:?}");
         assert_eq!(!verdict.allowed, oracle(row), "{row:?}: {verdict:?}");
         assert_eq!(verdict.rules.contains(&"commitment.rule".to_owned()), oracle(row), "{row:?}");
         all += 1;
@@ -411,9 +411,15 @@ fn drawn_rule(id: usize, random: &mut Random) -> String {
     );
     for _ in 0..random.below(3) {
         text += &format!(
-            "[[commitment.r{id}.except]]\npurposes = {}\nrequires = {}\n",
-            random.list(&PURPOSES[..4]),
-            random.pick(&["[\"authorisation\"]", "[\"review\"]", "[\"authorisation\", \"review\"]"]),
+            "[[commitment.r{id}.except]]\npurposes = {}\n{}",
+            random.list(&PURPOSES),
+            random.pick(&[
+                "requires = [\"authorisation\"]\n",
+                "requires = [\"review\"]\n",
+                "requires = [\"authorisation\", \"review\"]\n",
+                "tenants = [\"thorn\", \"icmec\"]\n",
+                "tenants = [\"thorn\"]\nrequires = [\"review\"]\n",
+            ]),
         );
     }
     text
@@ -437,20 +443,45 @@ fn drawn_facts(random: &mut Random) -> Facts {
         authorised: random.below(2) == 0,
         review: random.below(2) == 0,
         now_ms: [None, Some(BEFORE_MS), Some(NOW_MS), Some(0)][random.below(4)],
+        tenant: [None, Some("thorn"), Some("shop")][random.below(3)].map(str::to_owned),
+        source: [Source::PublicWeb, Source::Unknown][random.below(2)],
         ..facts_of([Known::No; 8])
     }
 }
 
+const OWN: &str = r#"
+@id("web") forbid (principal, action, resource) when { context.source == "public-web" };
+@id("kin") forbid (principal, action, resource) when { context["actors"].contains("ngo") && context.review };
+"#;
+
 #[test]
-fn the_quick_look_before_cedar_changes_no_verdict() {
+fn rules_are_given_what_they_read() {
+    let reads = |text: &str| {
+        let text = format!("forbid (principal, action, resource) when {{ {text} }};");
+        Engine::new(&PolicySet::read(&owned(&[("own.cedar", &text)])).unwrap()).unwrap().own_reads()
+    };
+    assert_eq!(reads("context.source == \"cctv\" && context[\"faces\"] > 3"), ["faces", "source"]);
+    assert_eq!(reads("context . review"), ["review"]);
+    assert_eq!(reads("principal == Tenant::\"a\""), [""; 0]);
+    // Not by name, or perhaps not.
+    for text in ["context has source && context.review", "context[\"\\u{73}ource\"] == \"cctv\""] {
+        assert_eq!(reads(text).len(), 13, "{text}");
+    }
+}
+
+#[test]
+fn the_look_before_cedar_changes_no_verdict() {
     let mut random = Random(6);
     for round in 0..60 {
         let text: String = (0..8).map(|id| drawn_rule(id, &mut random)).collect();
-        let set = PolicySet::read(&owned(&[("a.toml", &text)])).unwrap();
+        // Every second set has rules of the operator's own beside, which read some of the attributes.
+        let own = [None, Some(OWN)][round % 2].map(|own| ("own.cedar", own));
+        let files: Vec<(&str, &str)> = [("a.toml", text.as_str())].into_iter().chain(own).collect();
+        let set = PolicySet::read(&owned(&files)).unwrap();
         let engine = Engine::new(&set).unwrap();
         for _ in 0..50 {
             let facts = drawn_facts(&mut random);
-            assert_eq!(engine.judge(&facts), engine.judge_without_reach(&facts), "round {round}: {facts:?}\n{text}");
+            assert_eq!(engine.judge(&facts), engine.judge_in_cedar(&facts), "round {round}: {facts:?}\n{text}");
         }
     }
 }
