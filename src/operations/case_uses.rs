@@ -58,3 +58,58 @@ impl CaseUses {
         ruling
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Class, Outcome, Record};
+    use crate::policy::Gate;
+
+    const SET: &str = "[profile]\nname = \"regulated\"\n";
+
+    fn case(quota: &str) -> String {
+        format!(
+            "[case.C]\nauthority = \"a court\"\nlegal_basis = \"a law\"\nstate = \"confirmed\"\nfrom = 2020-01-01\n\
+             until = 2099-01-01\n{quota}"
+        )
+    }
+
+    fn gate(text: &str) -> Gate {
+        Gate::from_files(&[("a.toml".to_owned(), text.to_owned())]).unwrap()
+    }
+
+    fn used(uses: &CaseUses) -> u64 {
+        let mut seen = 0;
+        uses.decide(Some("C"), |used| {
+            seen = used;
+            gate(SET).decide(&crate::policy::Question { operation: "Frobnicate", ..Default::default() })
+        });
+        seen
+    }
+
+    #[test]
+    fn a_quota_that_waits_for_its_day_finds_what_was_used_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let without = Standing::new(gate(&format!("{SET}{}", case(""))));
+        let oversight = Oversight::over(without.clone(), dir.path()).unwrap();
+        for outcome in [Outcome::Done, Outcome::Denied, Outcome::Refused] {
+            let record = Record::new(0, Class::Search, "SearchFaces", "acme");
+            oversight.ledger().record(&Record { outcome, case: Some("C".to_owned()), ..record }).unwrap();
+        }
+        drop(oversight);
+        // No quota, so nothing is read; a reload then brings one.
+        let oversight = Oversight::over(without.clone(), dir.path()).unwrap();
+        let uses = CaseUses::of_the_ledger(&oversight).unwrap();
+        assert_eq!(used(&uses), 0);
+        // The quota is a changed case, which counts both ways: it waits for two administrators.
+        let waiting = without.propose(gate(&format!("{SET}{}", case("quota = 3\n"))), 0, []).unwrap();
+        assert!(waiting.active().set().cases["C"].quota.is_none() && waiting.gates().count() == 2);
+        uses.make_ready_for(&waiting, &oversight).unwrap();
+        assert_eq!(used(&uses), 2);
+        uses.make_ready_for(&waiting, &oversight).unwrap();
+        assert_eq!(used(&uses), 2, "counted once");
+        drop(oversight);
+        let oversight = Oversight::over(waiting, dir.path()).unwrap();
+        assert_eq!(used(&CaseUses::of_the_ledger(&oversight).unwrap()), 2);
+    }
+}

@@ -220,7 +220,9 @@ fn read_by(set: &PolicySet) -> BTreeSet<&'static str> {
         let mut after = text.split("context").skip(1);
         text.contains('\\') || after.any(|rest| !rest.trim_start().starts_with(['.', '[']))
     };
-    let reads = |name: &&&str| set.own.iter().any(|own| own.text.contains(**name) || has_all(&own.text));
+    // A scope says `resource`, which has `source` in it.
+    let texts: Vec<String> = set.own.iter().map(|own| own.text.replace("resource", " ")).collect();
+    let reads = |name: &&&str| texts.iter().any(|text| text.contains(**name) || has_all(text));
     ATTRIBUTES.iter().filter(reads).copied().collect()
 }
 

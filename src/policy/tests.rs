@@ -591,6 +591,78 @@ fn a_tester_sees_under_the_floor_only_on_faces_that_are_there_to_be_measured() {
     assert_eq!(ask(Role::User, "probe-set").threshold, Some(99_00));
 }
 
+#[test]
+fn whoever_may_tag_narrows_and_never_widens() {
+    struct Case {
+        before: [Option<&'static str>; 2],
+        after: [Option<&'static str>; 2],
+        widens: Option<&'static str>,
+    }
+    let case = |before, after, widens| Case { before, after, widens };
+    // Purpose and place.
+    let cases = [
+        case([None, None], [Some("retail"), Some("US")], None),
+        case([Some("retail kyc"), None], [Some("kyc"), None], None),
+        case([Some("retail kyc"), Some("US")], [Some("kyc, retail"), Some("US")], None),
+        case([Some("retail"), None], [Some("retail"), None], None),
+        case([Some(""), None], [Some("retail"), None], None),
+        case([Some("retail"), None], [Some("retail kyc"), None], Some("tag-loosened.purpose")),
+        case([Some("retail"), None], [Some("kyc"), None], Some("tag-loosened.purpose")),
+        case([Some("retail"), None], [None, None], Some("tag-loosened.purpose")),
+        case([Some("retail"), None], [Some(" "), None], Some("tag-loosened.purpose")),
+        // One that cannot be read lets nothing through, from either side.
+        case([Some("retail"), None], [Some("mystery"), None], Some("tag-loosened.purpose")),
+        case([Some("mystery"), None], [Some("retail"), None], Some("tag-loosened.purpose")),
+        case([None, Some("US")], [None, Some("FR")], Some("tag-loosened.place")),
+        case([None, Some("US")], [None, None], Some("tag-loosened.place")),
+    ];
+    let tenant = "default_tenant = \"a\"\n[tenant.a]\nactor = \"private-company\"\n";
+    for profile in Profile::ALL {
+        let gate = gate(&[("a.toml", &format!("[profile]\nname = \"{profile}\"\n{tenant}"))]);
+        for Case { before: [purpose, place], after: [purpose_after, place_after], widens } in &cases {
+            let mut refusals = 0;
+            for (role, key) in [(Role::User, Some("k")), (Role::Admin, Some("k")), (Role::User, None)] {
+                let question = Question {
+                    asker: Asker { tenant: None, key, role },
+                    operation: "TagResource",
+                    collection: Some(AskedCollection { id: "c", place: *place, ..AskedCollection::default() }),
+                    carriers: Carriers { collection: Carried { purpose: *purpose, case: None }, ..Carriers::default() },
+                    retagged: Some(AskedTags { purpose: *purpose_after, place: *place_after, ..AskedTags::default() }),
+                    now_ms: Some(NOW_MS),
+                    ..Question::default()
+                };
+                let ruling = gate.decide(&question);
+                let office = key.is_none() || role == Role::Admin;
+                let may = *profile == Profile::Personal || (*profile == Profile::Organisation && office);
+                let found = ruling.rules.iter().find(|rule| rule.starts_with("tag-loosened")).map(String::as_str);
+                assert_eq!(found, widens.filter(|_| !may), "{profile} {role} {key:?} {question:?}");
+                assert!(found.is_none() || !ruling.allows());
+                refusals += usize::from(found.is_some());
+            }
+            assert_eq!(refusals > 0, widens.is_some() && *profile != Profile::Personal);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_the_caller_can_mend_is_told_behind_the_others() {
+    let both = gate(&[("a.toml", REGULATED), ("r.toml", RULE)]);
+    let asked = Question { threshold: Some(80_00), faces_max: Some(9), strict: true, ..search() };
+    let ruling = both.decide(&Question { operation: "SearchFaces", ..asked });
+    assert_eq!((denied_by(&ruling), ruling.refused_limit()), ("commitment.rule", None));
+    assert!(ruling.rules.contains(&"floor.profile-regulated".to_owned()), "{ruling:?}");
+    let ruling = both.decide(&asked);
+    assert_eq!(ruling.refused_limit(), Some("floor.profile-regulated"));
+    assert_eq!((ruling.threshold, ruling.faces_max), (Some(99_00), Some(5)));
+    // Of two sets together, the one that refuses for good has the word.
+    let limits = gate(&[("a.toml", REGULATED)]);
+    let question = Question { operation: "SearchFaces", ..asked };
+    for (first, second) in [(&limits, &both), (&both, &limits)] {
+        let ruling = first.decide(&question).and(second.decide(&question));
+        assert_eq!((denied_by(&ruling), ruling.refused_limit()), ("commitment.rule", None));
+    }
+}
+
 const TABLE: &str = r#"
 [[test]]
 name = "a sheriff with a warrant, no threshold, top five"
