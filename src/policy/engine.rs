@@ -120,10 +120,9 @@ impl Engine {
         }
     }
 
-    /// What the profile's permit says where nothing else does: `personal` refuses nothing; above it, an operation
-    /// that is not known is not permitted.
+    /// What the profile's permit says where nothing else does.
     fn permitted(&self, facts: &Facts) -> Verdict {
-        if self.profile == Profile::Personal || facts.operation != Operation::Unknown {
+        if permits(self.profile, facts.operation) {
             return Verdict { allowed: true, rules: vec![PERMIT.to_owned()], notes: Vec::new() };
         }
         Verdict { allowed: false, rules: vec![DEFAULT_DENY.to_owned()], notes: Vec::new() }
@@ -386,17 +385,19 @@ fn own_by_operation(set: &PolicySet, actions: &[EntityUid]) -> Result<Vec<cedar_
         return Ok(Vec::new());
     }
     let internal = |reason: String| PolicyError::of_file("policy", reason);
-    let mut policies = vec![
-        Policy::parse(Some(PolicyId::new(PERMIT)), permit(set.profile)).map_err(|error| internal(error.to_string()))?,
-    ];
+    let permit = Policy::parse(Some(PolicyId::new(PERMIT)), "permit (principal, action, resource);")
+        .map_err(|error| internal(error.to_string()))?;
+    let mut policies = Vec::new();
     for own in &set.own {
         policies.extend(own_policies(own)?);
     }
-    let of_action = |action: &EntityUid| {
-        let held = policies.iter().filter(|policy| holds_for(policy, action)).cloned();
+    let of_action = |(operation, action): (&Operation, &EntityUid)| {
+        let own = policies.iter().filter(|policy| holds_for(policy, action));
+        let permitted = permits(set.profile, *operation).then_some(&permit);
+        let held = permitted.into_iter().chain(own).cloned();
         cedar_policy::PolicySet::from_policies(held).map_err(|error| internal(error.to_string()))
     };
-    actions.iter().map(of_action).collect()
+    Operation::ALL.iter().zip(actions).map(of_action).collect()
 }
 
 fn erring_rule(error: &AuthorizationError) -> String {
@@ -406,13 +407,8 @@ fn erring_rule(error: &AuthorizationError) -> String {
 }
 
 /// The profile's permit: `personal` refuses nothing; above it, an operation that is not known is not permitted.
-fn permit(profile: Profile) -> String {
-    if profile == Profile::Personal {
-        return "permit (principal, action, resource);".to_owned();
-    }
-    let known = Operation::ALL.iter().filter(|operation| **operation != Operation::Unknown);
-    let known: Vec<String> = known.map(|operation| format!("Action::\"{operation}\"")).collect();
-    format!("permit (principal, action in [{}], resource);", known.join(", "))
+fn permits(profile: Profile, operation: Operation) -> bool {
+    profile == Profile::Personal || operation != Operation::Unknown
 }
 
 /// Whether a rule's scope has the action. There are no groups of actions, so `in` is equality.

@@ -139,7 +139,9 @@ fn purposes(
     declared: Option<&CollectionFacts>,
     findings: &mut Findings,
 ) -> BTreeSet<Purpose> {
-    let Some(voices) = voices(profile, &question.carriers, declared, findings) else { return BTreeSet::new() };
+    let Some(voices) = voices(profile, operation, &question.carriers, declared, findings) else {
+        return BTreeSet::new();
+    };
     for (index, voice) in voices.iter().enumerate() {
         if let Some(other) = voices[..index].iter().find(|other| other.purposes.is_disjoint(&voice.purposes)) {
             findings.deny(
@@ -183,14 +185,20 @@ fn check_agreed(
     let faces = operation.touches_faces();
     if profile >= Profile::Regulated && faces && !asked {
         findings.deny("purpose-missing", "this profile wants the purpose from the request, not from the collection");
-    } else if agreed.len() > 1 && (faces || profile >= Profile::Regulated) {
+    } else if agreed.len() > 1 && (faces || profile >= Profile::Regulated) && !mends_collections(operation) {
         findings.deny("purpose-ambiguous", "several purposes are possible; name one");
     }
+}
+
+/// Whether it can mend, or end, a collection whose tag names no purpose or several: that tag does not stand in its way.
+fn mends_collections(operation: Operation) -> bool {
+    matches!(operation, Operation::TagResource | Operation::UntagResource | Operation::DeleteCollection)
 }
 
 /// Those who name purposes; `None` when one of them cannot be understood.
 fn voices(
     profile: Profile,
+    operation: Operation,
     carriers: &Carriers<'_>,
     declared: Option<&CollectionFacts>,
     findings: &mut Findings,
@@ -203,7 +211,7 @@ fn voices(
             Ok(purposes) => voices.push(Voice { carrier, purposes: purposes.into_iter().collect() }),
             Err(word) => {
                 let note = format!("{carrier}: `{}` is not a known purpose", shown(&word));
-                if profile == Profile::Personal {
+                if profile == Profile::Personal || (carrier == "collection" && mends_collections(operation)) {
                     findings.notes.push(note);
                 } else {
                     findings.deny("purpose-unknown", note);

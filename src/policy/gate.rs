@@ -71,9 +71,12 @@ impl Gate {
         let threshold = effective_threshold(&limits, question.threshold);
         let faces_max = [question.faces_max, limits.faces_max].into_iter().flatten().min();
         notes.extend(verdict.notes);
-        if !verdict.allowed {
-            denials.extend(verdict.rules.iter().cloned());
-        }
+        let permits = if verdict.allowed {
+            verdict.rules
+        } else {
+            denials.extend(verdict.rules);
+            Vec::new()
+        };
         // Behind all others: asking for more than a floor lets through matters only where the rest allows.
         if question.strict {
             let under = question.threshold.is_some_and(|asked| asked < limits.threshold);
@@ -87,7 +90,7 @@ impl Gate {
         };
         Ruling {
             decision,
-            rules: if denials.is_empty() { verdict.rules } else { denials },
+            rules: if denials.is_empty() { permits } else { denials },
             purpose: facts.purposes.first().copied().filter(|_| facts.purposes.len() == 1),
             case,
             threshold,

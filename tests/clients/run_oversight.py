@@ -90,7 +90,7 @@ ask("header", lambda: header.detect_faces(Image=image))
 for name, tag in (
     ("tagged", "find-missing-person retail"),
     ("tag narrowed", "find-missing-person"),
-    ("tag widened", "find-missing-person,kyc"),
+    ("tag widened", "find-missing-person kyc"),
 ):
     ask(name, lambda: plain.tag_resource(ResourceArn=people, Tags={"purpose": tag}))
 ask("tag removed", lambda: plain.untag_resource(ResourceArn=people, TagKeys=["purpose"]))
