@@ -25,7 +25,12 @@ const SCHEMA: &str = include_str!("schema.cedarschema");
 #[derive(Debug, Clone)]
 pub(super) struct Engine {
     authorizer: Authorizer,
+    /// In the order of their names.
     commitments: Vec<Compiled>,
+    /// Of each commitment, close together: every request looks at all of them.
+    reaches: Vec<Reach>,
+    /// Numbers of the tokens of places that commitments name.
+    places: BTreeMap<String, u32>,
     /// The profile's permit and the operator's own rules, one set per operation in the order of [`Operation::ALL`];
     /// empty where there are none of his own.
     own: Vec<cedar_policy::PolicySet>,
@@ -42,7 +47,6 @@ pub(super) struct Engine {
 #[derive(Debug, Clone)]
 struct Compiled {
     rule: String,
-    reach: Reach,
     policy: cedar_policy::PolicySet,
 }
 
@@ -66,9 +70,13 @@ impl Engine {
             })
             .collect::<Result<_, _>>()?;
         let type_name = |name: &str| EntityTypeName::from_str(name).map_err(|error| internal(error.to_string()));
+        let places = places_of(set);
+        let reach = |one: &Commitment| Reach::of(one, one.until_ms(|name| set.event_ms(name)), &places);
         Ok(Self {
             authorizer: Authorizer::new(),
             commitments: set.commitments.values().map(|one| compiled(set, one)).collect::<Result<_, _>>()?,
+            reaches: set.commitments.values().map(reach).collect(),
+            places,
             own: own_by_operation(set, &actions)?,
             own_reads: read_by(set),
             actions,
@@ -79,10 +87,22 @@ impl Engine {
         })
     }
 
-    /// Decides.
+    /// Decides, and names all that refuse.
     pub(super) fn judge(&self, facts: &Facts) -> Verdict {
-        let seen = Seen::of(facts);
-        let caught: Vec<&Compiled> = self.commitments.iter().filter(|compiled| compiled.reach.catches(&seen)).collect();
+        self.judge_naming(facts, usize::MAX)
+    }
+
+    /// As [`Engine::judge`], for one request among many: names as many commitments as a record keeps, and counts the
+    /// others.
+    pub(super) fn judge_request(&self, facts: &Facts) -> Verdict {
+        self.judge_naming(facts, NAMED_MAX)
+    }
+
+    fn judge_naming(&self, facts: &Facts, most: usize) -> Verdict {
+        let seen = Seen::of(facts, &self.places);
+        let pairs = self.reaches.iter().zip(&self.commitments);
+        let caught: Vec<&Compiled> =
+            pairs.filter(|(reach, _)| reach.catches(&seen)).map(|(_, compiled)| compiled).collect();
         if caught.is_empty() && self.own.is_empty() {
             return self.permitted(facts);
         }
@@ -94,15 +114,19 @@ impl Engine {
             Some(own) => self.ask(&request, own),
             None => self.permitted(facts),
         };
-        self.refuse(&mut verdict, &request, &caught);
+        self.refuse(&mut verdict, &request, &caught, most);
         verdict
     }
 
     /// Refuses by all that caught. Cedar is asked until it has refused once, as one forbid is enough; a commitment
     /// that caught and that it does not forbid is a fault of ours, and refuses as one.
-    fn refuse(&self, verdict: &mut Verdict, request: &Request, caught: &[&Compiled]) {
+    fn refuse(&self, verdict: &mut Verdict, request: &Request, caught: &[&Compiled], most: usize) {
+        let (named, others) = caught.split_at(caught.len().min(most));
+        if !others.is_empty() {
+            verdict.notes.push(format!("{} more commitments refuse", others.len()));
+        }
         let mut refused = false;
-        for compiled in caught {
+        for compiled in named {
             if !refused {
                 let response = self.authorizer.is_authorized(request, &compiled.policy, &self.entities);
                 refused = response.diagnostics().reason().next().is_some();
@@ -229,6 +253,8 @@ fn read_by(set: &PolicySet) -> BTreeSet<&'static str> {
 const PERMIT: &str = "permit";
 /// Name of the absence of a permit.
 const DEFAULT_DENY: &str = "default-deny";
+/// Most commitments that a request's refusal names: as many rules as an entry of the ledger keeps.
+const NAMED_MAX: usize = 16;
 
 impl Verdict {
     fn denied(rule: String, note: String) -> Self {
@@ -250,12 +276,13 @@ struct Seen<'f> {
     operation: u64,
     actors: u64,
     purposes: u64,
-    places: Vec<String>,
+    /// Of the tokens that any commitment names; others are in nobody's reach.
+    places: Vec<u32>,
     facts: &'f Facts,
 }
 
 impl<'f> Seen<'f> {
-    fn of(facts: &'f Facts) -> Self {
+    fn of(facts: &'f Facts, numbers: &BTreeMap<String, u32>) -> Self {
         let or_unknown = |bits: u64, unknown: u64| if bits == 0 { unknown } else { bits };
         let actors = facts.actors.iter().map(actor_bit).fold(0, |all, bit| all | bit);
         let purposes = facts.purposes.iter().map(purpose_bit).fold(0, |all, bit| all | bit);
@@ -263,7 +290,7 @@ impl<'f> Seen<'f> {
             operation: operation_bit(&facts.operation),
             actors: or_unknown(actors, actor_bit(&Actor::Unknown)),
             purposes: or_unknown(purposes, PURPOSE_UNKNOWN),
-            places: facts.places.iter().flat_map(tokens).collect(),
+            places: facts.places.iter().flat_map(tokens).filter_map(|token| numbers.get(&token).copied()).collect(),
             facts,
         }
     }
@@ -280,8 +307,8 @@ struct Reach {
     purposes: u64,
     from_ms: i64,
     until_ms: i64,
-    /// Sorted tokens; `None`: everywhere.
-    places: Option<Vec<String>>,
+    /// Sorted numbers of tokens; `None`: everywhere.
+    places: Option<Vec<u32>>,
     exceptions: Vec<Lifts>,
 }
 
@@ -296,11 +323,12 @@ struct Lifts {
 }
 
 impl Reach {
-    fn of(commitment: &Commitment, until_ms: i64) -> Self {
+    fn of(commitment: &Commitment, until_ms: i64, numbers: &BTreeMap<String, u32>) -> Self {
         let places = commitment.places.as_ref().map(|places| {
-            let mut tokens: Vec<String> = places.iter().flat_map(PlacePattern::tokens).collect();
-            tokens.sort_unstable();
-            tokens
+            let tokens = places.iter().flat_map(PlacePattern::tokens);
+            let mut here: Vec<u32> = tokens.filter_map(|token| numbers.get(&token).copied()).collect();
+            here.sort_unstable();
+            here
         });
         Self {
             operations: bits(commitment.actions.as_ref(), operation_bit) | operation_bit(&Operation::Unknown),
@@ -324,7 +352,7 @@ impl Reach {
 
     fn is_at(&self, seen: &Seen<'_>) -> bool {
         let Some(here) = &self.places else { return true };
-        seen.places.is_empty() || seen.places.iter().any(|token| here.binary_search(token).is_ok())
+        seen.facts.places.is_empty() || seen.places.iter().any(|token| here.binary_search(token).is_ok())
     }
 }
 
@@ -368,6 +396,13 @@ fn bits<T>(words: Option<&BTreeSet<T>>, bit: impl Fn(&T) -> u64) -> u64 {
     words.map_or(u64::MAX, |words| words.iter().fold(0, |all, word| all | bit(word)))
 }
 
+/// Numbers the tokens of all places that commitments name.
+fn places_of(set: &PolicySet) -> BTreeMap<String, u32> {
+    let places = set.commitments.values().filter_map(|commitment| commitment.places.as_ref()).flatten();
+    let tokens: BTreeSet<String> = places.flat_map(PlacePattern::tokens).collect();
+    tokens.into_iter().zip(0..).collect()
+}
+
 fn compiled(set: &PolicySet, commitment: &Commitment) -> Result<Compiled, PolicyError> {
     let until_ms = commitment.until_ms(|name| set.event_ms(name));
     let rule = commitment.rule();
@@ -376,7 +411,7 @@ fn compiled(set: &PolicySet, commitment: &Commitment) -> Result<Compiled, Policy
     let policy = Policy::parse(Some(PolicyId::new(&rule)), commitment.conditions(until_ms))
         .map_err(|error| failed(error.to_string()))?;
     let policy = cedar_policy::PolicySet::from_policies([policy]).map_err(|error| failed(error.to_string()))?;
-    Ok(Compiled { reach: Reach::of(commitment, until_ms), rule, policy })
+    Ok(Compiled { rule, policy })
 }
 
 /// For each operation, the permit and the operator's own rules whose scope has it.
@@ -532,7 +567,8 @@ mod tests {
                 None => self.permitted(facts),
             };
             let operation = operation_bit(&facts.operation);
-            for compiled in self.commitments.iter().filter(|compiled| compiled.reach.operations & operation != 0) {
+            let pairs = self.reaches.iter().zip(&self.commitments);
+            for (_, compiled) in pairs.filter(|(reach, _)| reach.operations & operation != 0) {
                 let response = self.authorizer.is_authorized(&request, &compiled.policy, &self.entities);
                 assert_eq!(response.diagnostics().errors().count(), 0, "a commitment cannot err");
                 if response.diagnostics().reason().next().is_some() {

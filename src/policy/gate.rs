@@ -66,7 +66,7 @@ impl Gate {
 
     fn rule(&self, facts: &Facts, findings: Findings, question: &Question<'_>) -> Ruling {
         let limits = self.limits(facts, findings.evaluation_only);
-        let verdict = self.engine.judge(facts);
+        let verdict = self.engine.judge_request(facts);
         let Findings { mut denials, mut notes, case, .. } = findings;
         let threshold = effective_threshold(&limits, question.threshold);
         let faces_max = [question.faces_max, limits.faces_max].into_iter().flatten().min();

@@ -449,6 +449,17 @@ fn drawn_facts(random: &mut Random) -> Facts {
     }
 }
 
+#[test]
+fn of_very_many_refusals_a_request_is_told_some_and_their_number() {
+    let text: String = (0..40)
+        .map(|n| format!("[commitment.c{n:02}]\ntext = \"t\"\nfrom = 2020-01-01\nuntil = \"never\"\n"))
+        .collect();
+    let gate = gate(&[("a.toml", &text)]);
+    let ruling = gate.decide(&Question { operation: "SearchFaces", now_ms: Some(NOW_MS), ..Question::default() });
+    assert_eq!((denied_by(&ruling), ruling.rules.len()), ("commitment.c00", 16));
+    assert!(ruling.notes.contains(&"24 more commitments refuse".to_owned()), "{ruling:?}");
+}
+
 const OWN: &str = r#"
 @id("web") forbid (principal, action, resource) when { context.source == "public-web" };
 @id("kin") forbid (principal, action, resource) when { context["actors"].contains("ngo") && context.review };
