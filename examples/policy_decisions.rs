@@ -1,8 +1,9 @@
 //! Time per decision of the policy gate, by the number of commitments: `cargo run --release --example
 //! policy_decisions`.
 //!
-//! Three kinds of set: rules that lie apart by class, place and purpose, as rules of many jurisdictions do; the same
-//! with a rule of the operator's own; and rules that all reach the request, the worst there is.
+//! Kinds of set: rules that lie apart by class, place and purpose, as rules of many jurisdictions do; the same with a
+//! rule of the operator's own; rules that all reach the request and let it through by an exception only; and rules that
+//! all refuse it.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example prints, and stops at the first failure")]
 
@@ -32,8 +33,18 @@ until = 2030-01-01
 
 const OWN: &str = r#"@id("own") forbid (principal, action, resource) when { context.source == "public-web" };"#;
 
-/// `reaching`: all rules reach the request, and let it through by an exception only.
-fn set(count: usize, reaching: bool) -> String {
+/// How the rules of a set lie to the request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    Apart,
+    /// All reach it, and let it through by an exception only.
+    Reaching,
+    Refusing,
+}
+
+fn set(count: usize, rules: Rules) -> String {
+    let reaching = rules != Rules::Apart;
+    let excepted = if rules == Rules::Refusing { "kyc" } else { "investigate-suspect" };
     let mut text = SET.to_owned();
     for number in 0..count {
         let actor = if reaching { "police" } else { Actor::ALL[number % Actor::ALL.len()].name() };
@@ -44,7 +55,7 @@ fn set(count: usize, reaching: bool) -> String {
             text,
             "[commitment.c{number}]\ntext = \"t\"\nfrom = 2020-01-01\nuntil = \"never\"\nactors = [\"{actor}\", \"border\"]\n\
              places = [\"{place}\", \"US-OR\"]\nactions = [\"Search*\"]\npurposes = [\"{purpose}\", \"retail\"]\n\
-             [[commitment.c{number}.except]]\npurposes = [\"investigate-suspect\"]\nrequires = [\"authorisation\"]\n"
+             [[commitment.c{number}.except]]\npurposes = [\"{excepted}\"]\nrequires = [\"authorisation\"]\n"
         )
         .unwrap();
     }
@@ -52,20 +63,27 @@ fn set(count: usize, reaching: bool) -> String {
 }
 
 fn main() {
-    for (kind, reaching, own) in [("apart", false, false), ("apart, own rule", false, true), ("all reach", true, false)]
-    {
+    let kinds = [
+        ("apart", Rules::Apart, false),
+        ("apart, own rule", Rules::Apart, true),
+        ("all reach", Rules::Reaching, false),
+        ("reach, own rule", Rules::Reaching, true),
+        ("all refuse", Rules::Refusing, false),
+        ("refuse, own rule", Rules::Refusing, true),
+    ];
+    for (kind, rules, own) in kinds {
         for count in COUNTS {
-            let mut files = vec![("a.toml".to_owned(), set(count, reaching))];
+            let mut files = vec![("a.toml".to_owned(), set(count, rules))];
             if own {
                 files.push(("own.cedar".to_owned(), OWN.to_owned()));
             }
             let gate = Gate::from_files(&files).unwrap();
-            measure(kind, count, &gate);
+            measure(kind, count, &gate, rules == Rules::Refusing && count > 0);
         }
     }
 }
 
-fn measure(kind: &str, count: usize, gate: &Gate) {
+fn measure(kind: &str, count: usize, gate: &Gate, refuses: bool) {
     let carried = Carried { purpose: Some("investigate-suspect"), case: Some("c") };
     let question = Question {
         asker: Asker { tenant: Some("acme"), key: Some("AKIA1"), role: Role::User },
@@ -75,7 +93,7 @@ fn measure(kind: &str, count: usize, gate: &Gate) {
         now_ms: Some(1_700_000_000_000),
         ..Question::default()
     };
-    assert!(gate.decide(&question).allows());
+    assert_eq!(gate.decide(&question).allows(), !refuses);
     let mut nanoseconds: Vec<u128> = (0..DECISIONS)
         .map(|_| {
             let start = Instant::now();

@@ -3,7 +3,7 @@
 mod crash;
 mod damage;
 mod disk;
-mod focus;
+pub mod focus;
 mod go;
 mod tree;
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::rules::Sets;
+use super::rules::{Sets, Stands};
 use super::{Global, output};
-use crate::ledger::{Class, LedgerError, Record, Unit, Units};
+use crate::ledger::{Class, Record, Unit, Units};
 use crate::models::{self, Catalogue, Event, Installed, SetupOptions, Thoroughness};
 use crate::operations::types::ImageSource;
 use crate::operations::{OperationError, Oversight, Request, Response, Service, Settings};
@@ -95,10 +95,21 @@ pub(super) fn service(
     Ok(Service::new(Box::new(vision), store, buckets, settings, oversight)?)
 }
 
-/// Rules and ledger of a data directory. Its store is open already, so nobody else has it.
-pub(super) fn oversight(data_dir: &Path) -> Result<Oversight, Failure> {
-    let standing = Sets::of(data_dir).standing(now_ms())?;
-    Oversight::over(standing, &data_dir.join("ledger")).map_err(|error| Failure::other(error.to_string()))
+/// Rules and ledger of a data directory, for what the person at this machine does beside the operations. Its store is
+/// open already, so nobody else has it.
+fn oversight(data_dir: &Path) -> Result<Oversight, Failure> {
+    oversight_over(Sets::of(data_dir).standing(now_ms())?, &data_dir.join("ledger"))
+}
+
+/// As [`oversight`], for a process that answers requests.
+pub(super) fn oversight_of_requests(data_dir: &Path) -> Result<Oversight, Failure> {
+    oversight_over(Sets::of(data_dir).standing_witnessed(now_ms())?, &data_dir.join("ledger"))
+}
+
+fn oversight_over(stands: Stands, ledger: &Path) -> Result<Oversight, Failure> {
+    let oversight = Oversight::over(stands.standing, ledger)?;
+    stands.news.iter().try_for_each(|news| oversight.record_rules(news, false))?;
+    Ok(oversight)
 }
 
 /// Rules and ledger for a command that touches no collection: those of the data directory, unless another process has
@@ -109,16 +120,16 @@ fn oversight_of_the_moment(data_dir: &Path, scratch: &Path) -> Result<Oversight,
     if !data_dir.join("ledger").exists() && !data_dir.join("policy").exists() {
         return oversight(scratch);
     }
-    let standing = Sets::of(data_dir).standing(now_ms())?;
-    let failed = |error: LedgerError| Failure::other(error.to_string());
-    match Oversight::over(standing.clone(), &data_dir.join("ledger")) {
-        Err(LedgerError::Locked(_)) if standing.active().profile() > Profile::Personal => {
+    let stands = Sets::of(data_dir).standing_witnessed(now_ms())?;
+    let standing = stands.standing.clone();
+    match oversight_over(stands, &data_dir.join("ledger")) {
+        Err(Failure::Locked(_)) if standing.active().profile() > Profile::Personal => {
             let text = "another trombi has this data directory, and its rules want every request recorded: ask the \
                         server, or stop it first";
             Err(Failure::other(text))
         }
-        Err(LedgerError::Locked(_)) => Oversight::over(standing, &scratch.join("ledger")).map_err(failed),
-        other => other.map_err(failed),
+        Err(Failure::Locked(_)) => Ok(Oversight::over(standing, &scratch.join("ledger"))?),
+        other => other,
     }
 }
 
@@ -166,7 +177,7 @@ pub(super) fn open_service(global: &Global) -> Result<Service, Failure> {
     let store = Store::open(&data_dir)?;
     let installed = install(global)?;
     let vision = open_vision(global, &installed, 4 * seats(global))?;
-    service(vision, store, local_buckets(&data_dir)?, &installed, None, oversight(&data_dir)?)
+    service(vision, store, local_buckets(&data_dir)?, &installed, None, oversight_of_requests(&data_dir)?)
 }
 
 /// A service on an empty store of its own, removed at the end: for commands that touch no collection and

@@ -1,4 +1,4 @@
-//! Ctrl-C (and SIGTERM) as a flag that long commands look at.
+//! Ctrl-C (and SIGTERM) as a flag that long commands look at; SIGHUP as a wish to read the rules again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,4 +48,55 @@ pub(super) async fn signal() -> bool {
 #[cfg(not(unix))]
 pub(super) async fn signal() -> bool {
     tokio::signal::ctrl_c().await.is_ok()
+}
+
+/// Hang-ups of a server: each is a wish to read the rules again, until the terminal that it was started from has gone.
+pub(super) struct Hangups {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    had_terminal: bool,
+}
+
+/// `None` where there are none, or where whoever started this process has them ignored, as `nohup` does.
+#[cfg(unix)]
+pub(super) fn hangups() -> Option<Hangups> {
+    use tokio::signal::unix::{SignalKind, signal};
+    if ignores_hangups() {
+        return None;
+    }
+    signal(SignalKind::hangup()).ok().map(|signal| Hangups { signal, had_terminal: has_terminal() })
+}
+
+/// `None` where there are none.
+#[cfg(not(unix))]
+pub(super) fn hangups() -> Option<Hangups> {
+    None
+}
+
+impl Hangups {
+    /// True at the next one; false when it means that the terminal was closed.
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) -> bool {
+        self.signal.recv().await.is_some() && (!self.had_terminal || has_terminal())
+    }
+
+    /// There are none.
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) -> bool {
+        std::future::pending().await
+    }
+}
+
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// By the kernel's word, where it gives one (Linux): bit 0 of the ignored signals.
+#[cfg(unix)]
+fn ignores_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }

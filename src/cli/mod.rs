@@ -22,6 +22,7 @@ mod keys;
 mod models;
 mod output;
 mod policy;
+mod reload;
 mod restore;
 mod rules;
 mod s3;

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::policy::read_directory;
 use crate::ledger::note::hex;
-use crate::policy::{Gate, Standing};
+use crate::ledger::witness::known_witnesses;
+use crate::policy::vocabulary::Profile;
+use crate::policy::{Gate, Standing, day};
 
 /// Names and texts of a set's files.
 type Files = Vec<(String, String)>;
@@ -24,38 +26,85 @@ fn compile(folder: &Path, files: &Files) -> Result<Gate, Failure> {
     Gate::from_files(files).map_err(|error| Failure::other(format!("policy set `{}`: {error}", folder.display())))
 }
 
+/// What stands, and what is new about it.
+pub(super) struct Stands {
+    pub(super) standing: Standing,
+    /// For the record: a set that is in force or proposed since now.
+    pub(super) news: Vec<String>,
+}
+
 /// Where a data directory's sets lie.
 pub(super) struct Sets {
     written: PathBuf,
     active: PathBuf,
+    ledger: PathBuf,
 }
 
 impl Sets {
     pub(super) fn of(data_dir: &Path) -> Self {
-        Self { written: data_dir.join("policy"), active: data_dir.join("policy.active") }
+        Self {
+            written: data_dir.join("policy"),
+            active: data_dir.join("policy.active"),
+            ledger: data_dir.join("ledger"),
+        }
+    }
+
+    /// As [`Sets::standing`], for a process that answers requests: from `regulated` up the ledger needs a witness.
+    ///
+    /// A log that its operator alone has seen proves nothing against him, and there others rely on it.
+    pub(super) fn standing_witnessed(&self, now_ms: i64) -> Result<Stands, Failure> {
+        self.stands(now_ms, |standing| {
+            let profile = standing.active().profile();
+            if profile < Profile::Regulated || !known_witnesses(&self.ledger)?.is_empty() {
+                return Ok(());
+            }
+            Err(Failure::other(format!(
+                "profile `{profile}` wants a witness that cosigns the ledger, and there is none: name one with `trombi \
+                 witness add URL KEY`; somebody else runs it with `trombi witness serve`"
+            )))
+        })
     }
 
     /// What stands at `now_ms`, and what is to be said of it. A set in force for the first time, and one that holds
     /// from now on, is kept as the active one.
-    pub(super) fn standing(&self, now_ms: i64) -> Result<Standing, Failure> {
+    pub(super) fn standing(&self, now_ms: i64) -> Result<Stands, Failure> {
+        self.stands(now_ms, |_| Ok(()))
+    }
+
+    /// `fits` may refuse what would stand, before it is kept.
+    fn stands(&self, now_ms: i64, fits: impl Fn(&Standing) -> Result<(), Failure>) -> Result<Stands, Failure> {
         let written_files = read_folder(&self.written)?;
         let written = compile(&self.written, &written_files)?;
+        let hash = written.hash();
+        let in_force = |gate: &Gate| format!("policy set {} is in force, profile {}", hex(&hash), gate.profile());
         if !self.active.exists() {
+            let mut news = Vec::new();
+            let standing = Standing::new(written);
+            fits(&standing)?;
             if !written_files.is_empty() {
                 self.keep_active(&written_files)?;
+                news.push(in_force(standing.active()));
             }
-            return Ok(Standing::new(written));
+            return Ok(Stands { standing, news });
         }
         let active = compile(&self.active, &read_folder(&self.active)?)?;
-        let hash = written.hash();
+        let (before, is_new) = (active.hash(), !self.proposal(&hash).exists());
         let standing = Standing::new(active)
             .propose(written, self.since_ms(&hash, now_ms)?, self.approvals(&hash)?)
             .map_err(|error| Failure::other(format!("policy set `{}`: {error}", self.written.display())))?
             .settled(now_ms);
+        fits(&standing)?;
+        let mut news = Vec::new();
         if standing.active().hash() == hash {
-            self.keep_active(&written_files)?;
+            if before != hash {
+                self.keep_active(&written_files)?;
+                news.push(in_force(standing.active()));
+            }
+        } else if is_new {
+            let day = day(standing.holds_from_ms().unwrap_or(now_ms));
+            news.push(format!("policy set {} is proposed: two must approve, not before {day}", hex(&hash)));
         }
-        Ok(standing)
+        Ok(Stands { standing, news })
     }
 
     /// When the written set was first seen beside the active one.

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::failure::{Ending, Failure, Outcome};
 use super::s3::S3Options;
-use super::{Global, house, interrupt, keys, output, setup};
+use super::{Global, house, interrupt, keys, output, reload, setup};
 use crate::ledger::Ledger;
 use crate::ledger::witness::known_witnesses;
 use crate::models::Thoroughness;
@@ -61,10 +61,11 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
     // The port before networks and keys: one that is taken costs nothing.
     let server = runtime.block_on(Server::bind(&options(global, arguments)))?;
+    // Rules that do not read, or that want what is not there, are told before networks are fetched.
+    let oversight = house::oversight_of_requests(&data_dir)?;
     let installed = house::install_aloud(global, Thoroughness::Quick)?;
     let vision = house::open_vision(global, &installed, QUEUE_MAX)?;
     let key = first_key(&store)?;
-    let oversight = house::oversight(&data_dir)?;
     let buckets = Buckets::open(bucket_source(arguments, data_dir.join("buckets")))
         .map_err(|error| Failure::other(error.to_string()))?;
     let service = house::service(Arc::clone(&vision), store, buckets, &installed, Some(&arguments.region), oversight)?;
@@ -73,14 +74,17 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     if arguments.no_auth {
         output::warning("WARNING: --no-auth: whoever reaches this port may read, enrol and delete every face");
     }
+    let service = Arc::new(service);
     let stop = async {
-        interrupt::signal().await;
+        tokio::select! {
+            _ = interrupt::signal() => {},
+            () = reload::at_hangups(&service, &data_dir) => {},
+        }
     };
     // Beside the first requests; they work without it, only slower.
     let warming = std::thread::spawn(move || vision.warm());
-    let service = Arc::new(service);
     let witnessing = Witnessing::begin(Arc::clone(&service));
-    let served = runtime.block_on(server.serve(service, stop));
+    let served = runtime.block_on(server.serve(Arc::<Service>::clone(&service), stop));
     witnessing.end();
     if let Ok(Err(error)) = warming.join() {
         output::warning(&format!("warming up failed: {error}"));
@@ -98,6 +102,7 @@ impl Witnessing {
         let (stop, stopped) = std::sync::mpsc::channel();
         // One that is away costs its own time-out and nothing else.
         std::thread::spawn(move || {
+            ask_all(service.oversight().ledger());
             while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(WITNESS_INTERVAL) {
                 ask_all(service.oversight().ledger());
             }

@@ -12,7 +12,7 @@ use super::failure::{Ending, Failure, Outcome};
 use super::{Global, house, interrupt, output};
 use crate::ledger::note::{KeyKind, PublicKey};
 use crate::ledger::witness::{KnownWitness, Witness, add_witness, known_witnesses};
-use crate::ledger::{Durability, Ledger};
+use crate::ledger::{Durability, Folder, Ledger, PUBLIC_KEY, Reader};
 use crate::protocol::witness::{WitnessServer, ask};
 
 /// Options of `witness`.
@@ -95,15 +95,14 @@ fn add(global: &Global, url: &str, key: &PublicKey) -> Outcome {
         return Err(Failure::Usage(format!("`{key}` is not the key of a witness")));
     }
     let folder = folder(global)?;
-    if !folder.is_dir() {
-        return Err(Failure::other(format!(
-            "there is no ledger in `{}`; the first request makes one",
-            folder.display()
-        )));
+    // Rules may want a witness before the first request, so that there may be no ledger yet.
+    if !folder.join(PUBLIC_KEY).is_file() {
+        Ledger::open(&folder, Durability::Disk)?.close()?;
     }
+    let log = Reader::open(&Folder(folder.clone()))?.public_key().clone();
     let witness = KnownWitness { key: key.clone(), url: url.trim_end_matches('/').to_owned() };
     add_witness(&folder, witness)?;
-    output::note(global, &format!("the ledger is shown to {} from now on", key.name()));
+    output::note(global, &format!("the ledger is shown to {} from now on, which must watch `{log}`", key.name()));
     Ok(Ending::Done)
 }
 

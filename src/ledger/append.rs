@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -72,6 +73,8 @@ pub(super) struct Shared {
     pub(super) directory: PathBuf,
     key: SecretKey,
     opening: Opening,
+    /// Whether an answer waits for the disk.
+    synced: AtomicBool,
     pub(super) tenants: Tenants,
     /// Held shared from taking a key until the entry has its place, alone while a key is destroyed.
     pub(super) erasing: RwLock<()>,
@@ -151,6 +154,7 @@ impl Ledger {
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             key,
+            synced: AtomicBool::new(opening.durability == Durability::Disk),
             opening,
             tenants,
             erasing: RwLock::new(()),
@@ -176,6 +180,11 @@ impl Ledger {
     #[must_use]
     pub fn folder(&self) -> Folder {
         Folder(self.shared.directory.clone())
+    }
+
+    /// From the next entry on, answers wait for the disk: [`Durability::Disk`]. There is no way back but opening anew.
+    pub fn sync_from_now_on(&self) {
+        self.shared.synced.store(true, Ordering::Relaxed);
     }
 
     /// Name of the log.
@@ -400,7 +409,7 @@ impl Shared {
         let frames = std::mem::take(&mut state.frames);
         let entries = std::mem::take(&mut state.waiting);
         drop(state);
-        let sync = self.opening.durability == Durability::Disk;
+        let sync = self.synced.load(Ordering::Relaxed);
         let result = journal.append(&frames, sync);
         let mut state = self.lock();
         state.journal = Some(journal);

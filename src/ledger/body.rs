@@ -11,8 +11,8 @@ use super::tree::Hash;
 use super::varint;
 use super::words;
 
-/// The only version so far.
-const VERSION: u8 = 1;
+/// Version of what is written: 2 since the lists of words grew. Version 1 is read, and differs in nothing else.
+const VERSION: u8 = 2;
 /// Longest text of one field, bytes; longer ones are cut at a character.
 pub const TEXT_BYTES_MAX: usize = 1024;
 /// Most rule names of one record.
@@ -86,8 +86,12 @@ fn uuid_text(bytes: [u8; 16]) -> String {
 
 /// The canonical form of what is not in the leaf. Over-long texts are cut.
 pub(super) fn to_bytes(record: &Record) -> Vec<u8> {
+    to_bytes_of(VERSION, record)
+}
+
+fn to_bytes_of(version: u8, record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(160);
-    bytes.push(VERSION);
+    bytes.push(version);
     put_number(&mut bytes, tag::AT, u64::try_from(record.at_ms).unwrap_or(0));
     if let Some(uuid) = uuid_bytes(&record.request_id) {
         varint::put(&mut bytes, tag::REQUEST_UUID);
@@ -100,13 +104,28 @@ pub(super) fn to_bytes(record: &Record) -> Vec<u8> {
             put_text(bytes, tag, text);
         }
     };
-    put_word(&mut bytes, (tag::OPERATION_WORD, tag::OPERATION), words::OPERATIONS, &record.operation);
+    put_word(
+        &mut bytes,
+        (tag::OPERATION_WORD, tag::OPERATION),
+        words::OPERATIONS.of_version(version),
+        &record.operation,
+    );
     optional(&mut bytes, tag::COLLECTION, &record.collection);
-    put_word(&mut bytes, (tag::PRINCIPAL_WORD, tag::PRINCIPAL), words::PRINCIPALS, &record.principal);
-    put_word(&mut bytes, (tag::ACTOR_WORD, tag::ACTOR), words::ACTORS, &record.actor);
-    put_word(&mut bytes, (tag::PURPOSE_WORD, tag::PURPOSE), words::PURPOSES, &record.purpose);
+    put_word(
+        &mut bytes,
+        (tag::PRINCIPAL_WORD, tag::PRINCIPAL),
+        words::PRINCIPALS.of_version(version),
+        &record.principal,
+    );
+    put_word(&mut bytes, (tag::ACTOR_WORD, tag::ACTOR), words::ACTORS.of_version(version), &record.actor);
+    put_word(&mut bytes, (tag::PURPOSE_WORD, tag::PURPOSE), words::PURPOSES.of_version(version), &record.purpose);
     optional(&mut bytes, tag::CASE, &record.case);
-    put_word(&mut bytes, (tag::ERROR_WORD, tag::ERROR), words::ERRORS, record.error.as_deref().unwrap_or(""));
+    put_word(
+        &mut bytes,
+        (tag::ERROR_WORD, tag::ERROR),
+        words::ERRORS.of_version(version),
+        record.error.as_deref().unwrap_or(""),
+    );
     for rule in record.rules.iter().take(RULES_MAX) {
         put_text(&mut bytes, tag::RULE, rule);
     }
@@ -121,7 +140,12 @@ pub(super) fn to_bytes(record: &Record) -> Vec<u8> {
             put_number(&mut bytes, tag, value);
         }
     }
-    put_word(&mut bytes, (tag::MODEL_WORD, tag::MODEL), words::MODELS, record.model.as_deref().unwrap_or(""));
+    put_word(
+        &mut bytes,
+        (tag::MODEL_WORD, tag::MODEL),
+        words::MODELS.of_version(version),
+        record.model.as_deref().unwrap_or(""),
+    );
     for (tag, count) in [(tag::FACES, record.faces), (tag::MATCHES, record.matches)] {
         if count > 0 {
             put_number(&mut bytes, tag, u64::from(count));
@@ -131,10 +155,10 @@ pub(super) fn to_bytes(record: &Record) -> Vec<u8> {
     bytes
 }
 
-/// Puts a record together again; `None` unless `bytes` is exactly what [`to_bytes`] writes.
+/// Puts a record together again; `None` unless `bytes` is exactly what [`to_bytes`] writes, or wrote.
 pub(super) fn parse(bytes: &[u8], leaf: &Leaf, tenant: &str) -> Option<Record> {
     let (version, mut rest) = bytes.split_first()?;
-    if *version != VERSION || bytes.len() > BODY_BYTES_MAX {
+    if !(1..=VERSION).contains(version) || bytes.len() > BODY_BYTES_MAX {
         return None;
     }
     let mut record = Record::new(0, leaf.class, "", tenant);
@@ -143,12 +167,12 @@ pub(super) fn parse(bytes: &[u8], leaf: &Leaf, tenant: &str) -> Option<Record> {
     record.policy = leaf.policy;
     while !rest.is_empty() {
         let tag = varint::take(&mut rest)?;
-        take_field(&mut record, tag, &mut rest)?;
+        take_field(&mut record, *version, tag, &mut rest)?;
     }
-    (to_bytes(&record) == bytes).then_some(record)
+    (to_bytes_of(*version, &record) == bytes).then_some(record)
 }
 
-fn take_field(record: &mut Record, tag: u64, rest: &mut &[u8]) -> Option<()> {
+fn take_field(record: &mut Record, version: u8, tag: u64, rest: &mut &[u8]) -> Option<()> {
     let number = |rest: &mut &[u8]| varint::take(rest);
     let small = |rest: &mut &[u8]| varint::take(rest).and_then(|value| u32::try_from(value).ok());
     match tag {
@@ -159,24 +183,24 @@ fn take_field(record: &mut Record, tag: u64, rest: &mut &[u8]) -> Option<()> {
             record.request_id = uuid_text(*uuid);
         }
         tag::REQUEST => record.request_id = take_text(rest)?,
-        tag::OPERATION_WORD => record.operation = take_word(rest, words::OPERATIONS)?,
+        tag::OPERATION_WORD => record.operation = take_word(rest, words::OPERATIONS.of_version(version))?,
         tag::OPERATION => record.operation = take_text(rest)?,
         tag::COLLECTION => record.collection = Some(take_text(rest)?),
-        tag::PRINCIPAL_WORD => record.principal = take_word(rest, words::PRINCIPALS)?,
+        tag::PRINCIPAL_WORD => record.principal = take_word(rest, words::PRINCIPALS.of_version(version))?,
         tag::PRINCIPAL => record.principal = take_text(rest)?,
-        tag::ACTOR_WORD => record.actor = take_word(rest, words::ACTORS)?,
+        tag::ACTOR_WORD => record.actor = take_word(rest, words::ACTORS.of_version(version))?,
         tag::ACTOR => record.actor = take_text(rest)?,
-        tag::PURPOSE_WORD => record.purpose = take_word(rest, words::PURPOSES)?,
+        tag::PURPOSE_WORD => record.purpose = take_word(rest, words::PURPOSES.of_version(version))?,
         tag::PURPOSE => record.purpose = take_text(rest)?,
         tag::CASE => record.case = Some(take_text(rest)?),
-        tag::ERROR_WORD => record.error = Some(take_word(rest, words::ERRORS)?),
+        tag::ERROR_WORD => record.error = Some(take_word(rest, words::ERRORS.of_version(version))?),
         tag::ERROR => record.error = Some(take_text(rest)?),
         tag::RULE => record.rules.push(take_text(rest)?),
         tag::THRESHOLD_ASKED => record.threshold_asked = Some(small(rest)?),
         tag::THRESHOLD_USED => record.threshold_used = Some(small(rest)?),
         tag::MAX_FACES => record.max_faces = Some(small(rest)?),
         tag::GALLERY_FACES => record.gallery_faces = Some(number(rest)?),
-        tag::MODEL_WORD => record.model = Some(take_word(rest, words::MODELS)?),
+        tag::MODEL_WORD => record.model = Some(take_word(rest, words::MODELS.of_version(version))?),
         tag::MODEL => record.model = Some(take_text(rest)?),
         tag::FACES => record.faces = small(rest)?,
         tag::MATCHES => record.matches = small(rest)?,
@@ -314,11 +338,30 @@ mod tests {
             let mut other = bytes.clone();
             other[at] ^= 1;
             if let Some(read) = parse(&other, &leaf(&record), "acme") {
-                assert_eq!(to_bytes(&read), other);
+                assert_eq!(to_bytes_of(other[0], &read), other);
             }
         }
         let twice = [&bytes[..], &bytes[1..]].concat();
         assert_eq!(parse(&twice, &leaf(&record), "acme"), None);
+    }
+
+    #[test]
+    fn bodies_from_before_the_lists_grew_are_read_and_stay_the_same_bytes() {
+        let grown = Record {
+            operation: "ListAccessKeys".to_owned(),
+            actor: "media".to_owned(),
+            error: Some("access-denied".to_owned()),
+            ..full()
+        };
+        for record in [full(), grown] {
+            let (old, new) = (to_bytes_of(1, &record), to_bytes(&record));
+            assert_eq!(parse(&old, &leaf(&record), "acme").as_ref(), Some(&record));
+            // Neither passes for the other: one record has one form in a version.
+            let (mut swapped, same_words) = (old.clone(), old[1..] == new[1..]);
+            swapped[0] = 2;
+            assert_eq!(parse(&swapped, &leaf(&record), "acme").is_some(), same_words);
+        }
+        assert_eq!(parse(&to_bytes_of(3, &full()), &leaf(&full()), "acme"), None);
     }
 
     #[test]

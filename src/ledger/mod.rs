@@ -17,6 +17,7 @@ pub mod tree;
 pub mod usage;
 pub mod verify;
 pub mod witness;
+pub mod words;
 
 mod append;
 mod body;
@@ -30,7 +31,6 @@ mod stored_bodies;
 mod tail;
 mod tenants;
 mod varint;
-mod words;
 
 pub use append::{Durability, Ledger, Opening};
 pub use erase::OPERATOR;

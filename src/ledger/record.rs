@@ -200,7 +200,7 @@ pub struct Record {
     pub purpose: String,
     /// Reference of the authorisation.
     pub case: Option<String>,
-    /// The API's error code, if it ended in one.
+    /// Name of the error it ended in, such as `collection-not-found`; one word, never a caller's text.
     pub error: Option<String>,
     /// Names of the rules that decided.
     pub rules: Vec<String>,

@@ -139,6 +139,14 @@ pub enum OperationError {
         /// The rule.
         rule: String,
     },
+    /// Strict callers only: a rule's floor or ceiling does not let through what was asked for.
+    #[error("rule `{rule}` allows {allowed}")]
+    OverLimit {
+        /// The rule.
+        rule: String,
+        /// What it does let through, in words.
+        allowed: String,
+    },
     /// Too many requests wait; the client should try again.
     #[error("too many requests are waiting")]
     Overloaded,
@@ -379,7 +387,7 @@ pub struct Service {
     sessions: Sessions,
     pages: Pages,
     token_locks: TokenLocks,
-    /// Held while collections are created and deleted.
+    /// Held while collections are created, deleted and tagged.
     structure: Mutex<()>,
     shelves: RwLock<Shelves>,
 }

@@ -6,15 +6,18 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::caller::{Caller, Declared};
 use super::record::{Act, Tally};
+use super::shelf::lock;
 use super::{OperationError, Service, internal, internal_ledger, now_ms};
-use crate::ledger::{Body, Durability, Ledger, LedgerError, Reader, Receipt, Record};
+use crate::ledger::{Body, Class, Durability, Ledger, LedgerError, Reader, Receipt, Record};
 use crate::policy::vocabulary::{Place, Profile, Role};
 use crate::policy::{
-    AskedCollection, Asker, Carried, Carriers, Decision, Gate, Outcome, Principal, Question, Ruling, Standing,
+    AskedCollection, AskedTags, Asker, Carried, Carriers, Decision, Gate, Outcome, Principal, Question, Ruling,
+    Standing,
 };
 use crate::store::{KeyBinding, StoreError};
 
@@ -23,7 +26,7 @@ const NOBODY_ELSE: &str = "local";
 
 /// Rules and ledger; a service cannot be built without.
 pub struct Oversight {
-    standing: Standing,
+    standing: RwLock<Arc<Standing>>,
     ledger: Ledger,
 }
 
@@ -49,13 +52,28 @@ impl Oversight {
             Profile::Personal => Durability::Process,
             _ => Durability::Disk,
         };
-        Ok(Self { standing, ledger: Ledger::open(directory, durability)? })
+        Ok(Self { standing: RwLock::new(Arc::new(standing)), ledger: Ledger::open(directory, durability)? })
     }
 
     /// The rules in force.
     #[must_use]
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Leaves an entry of what became of the rules: those that stand now, or, as `refused`, a set that was not taken.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn record_rules(&self, detail: &str, refused: bool) -> Result<(), LedgerError> {
+        let standing = self.standing();
+        let tenant = standing.active().set().tenant_of(None, None).unwrap_or(NOBODY_ELSE);
+        let mut entry = Record::new(now_ms().unwrap_or_default(), Class::Policy, "ChangePolicy", tenant);
+        entry.principal = NOBODY_ELSE.to_owned();
+        entry.outcome = if refused { Outcome::Refused } else { Outcome::Done };
+        entry.detail = Some(detail.to_owned());
+        entry.policy = standing.hash(entry.at_ms);
+        self.ledger.record(&entry).map(|_| ())
     }
 
     /// The ledger, for what is no request: starts, stops, changes of rules.
@@ -64,12 +82,12 @@ impl Oversight {
         &self.ledger
     }
 
-    /// Entries that name a case and were allowed, by case. Bodies that were erased count no more.
-    pub(super) fn case_entries(&self) -> Result<BTreeMap<String, u64>, LedgerError> {
+    /// The first `end` entries that name a case and were allowed, by case. Bodies that were erased count no more.
+    pub(super) fn case_entries(&self, end: u64) -> Result<BTreeMap<String, u64>, LedgerError> {
         let folder = self.ledger.folder();
         let reader = Reader::open(&folder)?;
         let mut uses = BTreeMap::new();
-        for index in 0..reader.size() {
+        for index in 0..end.min(reader.size()) {
             let Body::Record(record) = reader.entry(index)?.body else { continue };
             if let (Some(case), true) = (record.case, record.outcome != Outcome::Denied) {
                 *uses.entry(case).or_default() += 1;
@@ -91,6 +109,19 @@ pub struct Answered<T> {
 }
 
 impl Service {
+    /// Has other rules stand from the next request on; requests under way end under those that they began with.
+    ///
+    /// # Errors
+    /// `Internal` when quotas cannot be counted; the rules stay as they are.
+    pub fn change_rules(&self, standing: Standing) -> Result<(), OperationError> {
+        self.case_uses.make_ready_for(&standing, &self.oversight)?;
+        if standing.active().profile() != Profile::Personal {
+            self.oversight.ledger.sync_from_now_on();
+        }
+        *self.oversight.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
+        Ok(())
+    }
+
     /// Passes `act` through the door: `work` runs if the rules allow it, with the ruling's limits.
     pub(super) fn through_the_door<T>(
         &self,
@@ -101,22 +132,22 @@ impl Service {
     ) -> Answered<T> {
         let (started, operation) = (Instant::now(), act.operation);
         let standing = self.oversight.standing();
+        // Tags are looked at and then changed, so one after the other.
+        let _structure = act.retags.is_some().then(|| lock(&self.structure));
         let binding = self.binding(&caller.principal);
         let mut ruling = None;
         let guarded = catch_unwind(AssertUnwindSafe(|| {
-            let ruling = ruling.insert(self.rule(standing, caller, &binding, &act)?);
+            let ruling = ruling.insert(self.rule(&standing, caller, &binding, &act)?);
             match &ruling.decision {
                 Decision::Allow => work(ruling),
-                Decision::Deny { rule } => {
-                    Err(OperationError::AccessDenied { operation: act.operation, rule: rule.clone() })
-                }
+                Decision::Deny { rule } => Err(refusal(act.operation, rule, ruling)),
             }
         }));
         let result = guarded.unwrap_or_else(|_| Err(OperationError::Internal("the operation panicked".to_owned())));
         let tally = result.as_ref().map_or_else(|_| Tally::default(), tally);
         let floor =
             ruling.as_ref().filter(|ruling| ruling.floored && result.is_ok()).and_then(|ruling| ruling.threshold);
-        let entry = self.entry(caller, standing, &binding, act, ruling, &tally, result.as_ref().err());
+        let entry = self.entry(caller, &standing, &binding, act, ruling, &tally, result.as_ref().err());
         self.finish(operation, entry, started, result, floor)
     }
 
@@ -164,6 +195,19 @@ impl Service {
             key,
             collection: Carried { purpose: tag("purpose"), case: tag("case") },
         };
+        let after = act.retags.as_ref().map(|(set, removed)| {
+            let mut after = tags.clone();
+            after.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
+            after.retain(|key, _| !removed.contains(key));
+            after
+        });
+        let will_be = |name: &str| after.as_ref().and_then(|after| after.get(name)).map(String::as_str);
+        let retagged = act.retags.as_ref().map(|_| AskedTags {
+            purpose: will_be("purpose"),
+            case: will_be("case"),
+            place: will_be("place"),
+            source: will_be("source"),
+        });
         let collection = act.collection.as_ref().map(|id| AskedCollection {
             id: id.as_str(),
             place: tag("place"),
@@ -179,6 +223,7 @@ impl Service {
             operation: act.operation,
             collection,
             carriers,
+            retagged,
             places: &places,
             person: said(|said| said.person.as_ref()).map(String::as_str),
             threshold: act.threshold,
@@ -247,6 +292,17 @@ impl Service {
     }
 }
 
+/// The error of a denied request: one that asked for more than a limit lets through is told the limit.
+fn refusal(operation: &'static str, rule: &str, ruling: &Ruling) -> OperationError {
+    let Some(limit) = ruling.refused_limit() else {
+        return OperationError::AccessDenied { operation, rule: rule.to_owned() };
+    };
+    let mut allowed = Vec::new();
+    allowed.extend(ruling.threshold.map(|least| format!("a threshold of {}.{:02} or more", least / 100, least % 100)));
+    allowed.extend(ruling.faces_max.map(|most| format!("at most {most} candidates")));
+    OperationError::OverLimit { rule: limit.to_owned(), allowed: allowed.join(" and ") }
+}
+
 fn carried(declared: &Declared) -> Carried<'_> {
     Carried { purpose: declared.purpose.as_deref(), case: declared.case.as_deref() }
 }
@@ -268,7 +324,7 @@ fn role(binding: &KeyBinding) -> Result<Role, OperationError> {
 fn outcome_of(error: Option<&OperationError>) -> Outcome {
     match error {
         None => Outcome::Done,
-        Some(OperationError::AccessDenied { .. }) => Outcome::Denied,
+        Some(OperationError::AccessDenied { .. } | OperationError::OverLimit { .. }) => Outcome::Denied,
         Some(OperationError::Internal(_) | OperationError::Overloaded) => Outcome::Failed,
         Some(_) => Outcome::Refused,
     }

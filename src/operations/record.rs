@@ -14,6 +14,8 @@ pub(super) struct Act {
     pub(super) collection: Option<CollectionId>,
     /// Tags of a collection that is yet to be made.
     pub(super) tags: BTreeMap<String, String>,
+    /// Tags that are set and those that are removed, of a collection that is there.
+    pub(super) retags: Option<(BTreeMap<String, String>, Vec<String>)>,
     /// Hundredths of a percent.
     pub(super) threshold: Option<u32>,
     pub(super) faces_max: Option<u32>,
@@ -29,6 +31,11 @@ impl Act {
             tags: match request {
                 Request::CreateCollection(input) => input.tags.clone(),
                 _ => BTreeMap::new(),
+            },
+            retags: match request {
+                Request::TagResource(input) => Some((input.tags.clone(), Vec::new())),
+                Request::UntagResource(input) => Some((BTreeMap::new(), input.keys.clone())),
+                _ => None,
             },
             threshold: threshold.map(hundredths),
             faces_max: faces_max.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
@@ -180,6 +187,7 @@ impl OperationError {
             Self::IdempotentParameterMismatch(_) => "idempotent-parameter-mismatch",
             Self::QuotaExceeded(_) => "quota-exceeded",
             Self::AccessDenied { .. } => "access-denied",
+            Self::OverLimit { .. } => "over-limit",
             Self::Overloaded => "overloaded",
             Self::Internal(_) => "internal",
         }
@@ -189,6 +197,75 @@ impl OperationError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_is_recorded_often_has_its_number_in_the_format() {
+        use crate::ledger::words;
+        use crate::policy::vocabulary::{Actor, Operation, Purpose};
+        let text = String::new;
+        let errors = [
+            OperationError::NoFace,
+            OperationError::InvalidParameter(text()),
+            OperationError::InvalidImageFormat(text()),
+            OperationError::ImageTooLarge(text()),
+            OperationError::InvalidS3Object,
+            OperationError::CollectionNotFound(text()),
+            OperationError::CollectionExists(text()),
+            OperationError::UserNotFound(text()),
+            OperationError::UserExists(text()),
+            OperationError::FaceNotFound(text()),
+            OperationError::KeyNotFound(text()),
+            OperationError::ResourceNotFound(text()),
+            OperationError::InvalidPaginationToken,
+            OperationError::IdempotentParameterMismatch(text()),
+            OperationError::QuotaExceeded(text()),
+            OperationError::AccessDenied { operation: "", rule: text() },
+            OperationError::OverLimit { rule: text(), allowed: text() },
+            OperationError::Overloaded,
+            OperationError::Internal(text()),
+        ];
+        // A variant that is not in the list above has no arm here.
+        let known = |error: &OperationError| match error {
+            OperationError::NoFace
+            | OperationError::InvalidParameter(_)
+            | OperationError::InvalidImageFormat(_)
+            | OperationError::ImageTooLarge(_)
+            | OperationError::InvalidS3Object
+            | OperationError::CollectionNotFound(_)
+            | OperationError::CollectionExists(_)
+            | OperationError::UserNotFound(_)
+            | OperationError::UserExists(_)
+            | OperationError::FaceNotFound(_)
+            | OperationError::KeyNotFound(_)
+            | OperationError::ResourceNotFound(_)
+            | OperationError::InvalidPaginationToken
+            | OperationError::IdempotentParameterMismatch(_)
+            | OperationError::QuotaExceeded(_)
+            | OperationError::AccessDenied { .. }
+            | OperationError::OverLimit { .. }
+            | OperationError::Overloaded
+            | OperationError::Internal(_) => 19,
+        };
+        assert_eq!(errors.len(), known(&errors[0]));
+        for error in &errors {
+            assert!(words::ERRORS.all().contains(&error.name()), "{}", error.name());
+        }
+        for actor in Actor::ALL {
+            assert!(words::ACTORS.all().contains(&actor.name()), "{actor}");
+        }
+        for purpose in Purpose::ALL {
+            assert!(words::PURPOSES.all().contains(&purpose.name()), "{purpose}");
+        }
+        // Of the operations, those that are served; the vocabulary of rules has some that are not yet.
+        let served =
+            |name: &str| !["Start", "Stop", "StreamProcessor", "GetFace", "unknown"].iter().any(|no| name.contains(no));
+        for operation in Operation::ALL.iter().filter(|operation| served(operation.name())) {
+            assert!(words::OPERATIONS.all().contains(&operation.name()), "{operation}");
+        }
+        for of_the_machine in ["ApprovePolicy", "ChangePolicy", "Erase"] {
+            assert!(words::OPERATIONS.all().contains(&of_the_machine));
+        }
+    }
 
     #[test]
     fn what_rules_leave_alone_stays_to_the_bit() {

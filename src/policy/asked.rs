@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::date::{self, End};
 use super::gate::Gate;
-use super::question::{AskedCollection, Asker, Carried, Carriers, Decision, Question, Ruling};
+use super::question::{AskedCollection, AskedTags, Asker, Carried, Carriers, Decision, Question, Ruling};
 use super::table::hundredths;
 use super::vocabulary::{Place, Role};
 
@@ -26,6 +26,7 @@ pub struct Asked {
     pub header: Named,
     pub session: Named,
     pub key_binding: Named,
+    pub retagged: Option<AskedOfTags>,
     pub places: Vec<String>,
     pub person: Option<String>,
     pub threshold: Option<String>,
@@ -48,6 +49,17 @@ pub struct AskedOfCollection {
     pub place: Option<String>,
     pub source: Option<String>,
     pub faces: u64,
+}
+
+/// The tags that a collection is to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "as the fields of AskedTags")]
+pub struct AskedOfTags {
+    pub purpose: Option<String>,
+    pub case: Option<String>,
+    pub place: Option<String>,
+    pub source: Option<String>,
 }
 
 /// A carrier of a question.
@@ -96,6 +108,12 @@ impl Asked {
                     case: collection.case.as_deref(),
                 }),
             },
+            retagged: self.retagged.as_ref().map(|tags| AskedTags {
+                purpose: tags.purpose.as_deref(),
+                case: tags.case.as_deref(),
+                place: tags.place.as_deref(),
+                source: tags.source.as_deref(),
+            }),
             places: &places,
             person: self.person.as_deref(),
             threshold: self.threshold.as_deref().map(percent).transpose()?,

@@ -51,7 +51,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// The day of a moment, `2020-06-10`, for people.
-pub(super) fn day(ms: i64) -> String {
+pub fn day(ms: i64) -> String {
     let shifted = ms.div_euclid(DAY_MS) + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;

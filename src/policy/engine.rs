@@ -1,5 +1,8 @@
 //! Rules in Cedar: commitments, the profile's permits, and the operator's own. Forbid wins, default deny, and a rule
 //! that errs denies.
+//!
+//! A commitment is data, so most requests are let past it by a look at the data ([`Reach`]), without Cedar; what that
+//! look finds caught, Cedar refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -9,7 +12,7 @@ use cedar_policy::{
     Policy, PolicyId, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 
-use super::commitment::{Commitment, PlacePattern, UNKNOWN, tokens};
+use super::commitment::{Commitment, Exception, PlacePattern, UNKNOWN, tokens};
 use super::facts::Facts;
 use super::set::{OwnRules, PolicySet};
 use super::table::{PolicyError, Source};
@@ -22,10 +25,17 @@ const SCHEMA: &str = include_str!("schema.cedarschema");
 #[derive(Debug, Clone)]
 pub(super) struct Engine {
     authorizer: Authorizer,
+    /// In the order of their names.
     commitments: Vec<Compiled>,
+    /// Of each commitment, close together: every request looks at all of them.
+    reaches: Vec<Reach>,
+    /// Numbers of the tokens of places that commitments name.
+    places: BTreeMap<String, u32>,
     /// The profile's permit and the operator's own rules, one set per operation in the order of [`Operation::ALL`];
     /// empty where there are none of his own.
     own: Vec<cedar_policy::PolicySet>,
+    /// What the operator's own rules read of a request.
+    own_reads: BTreeSet<&'static str>,
     actions: Vec<EntityUid>,
     tenant: EntityTypeName,
     collection: EntityTypeName,
@@ -37,7 +47,6 @@ pub(super) struct Engine {
 #[derive(Debug, Clone)]
 struct Compiled {
     rule: String,
-    reach: Reach,
     policy: cedar_policy::PolicySet,
 }
 
@@ -61,10 +70,15 @@ impl Engine {
             })
             .collect::<Result<_, _>>()?;
         let type_name = |name: &str| EntityTypeName::from_str(name).map_err(|error| internal(error.to_string()));
+        let places = places_of(set);
+        let reach = |one: &Commitment| Reach::of(one, one.until_ms(|name| set.event_ms(name)), &places);
         Ok(Self {
             authorizer: Authorizer::new(),
             commitments: set.commitments.values().map(|one| compiled(set, one)).collect::<Result<_, _>>()?,
+            reaches: set.commitments.values().map(reach).collect(),
+            places,
             own: own_by_operation(set, &actions)?,
+            own_reads: read_by(set),
             actions,
             tenant: type_name("Tenant")?,
             collection: type_name("Collection")?,
@@ -73,18 +87,26 @@ impl Engine {
         })
     }
 
-    /// Decides.
+    /// Decides, and names all that refuse.
     pub(super) fn judge(&self, facts: &Facts) -> Verdict {
-        self.judge_among(facts, |compiled| compiled.reach.may_catch(facts))
+        self.judge_naming(facts, usize::MAX)
     }
 
-    /// Decides by the commitments that `asked` picks.
-    fn judge_among(&self, facts: &Facts, asked: impl Fn(&Compiled) -> bool) -> Verdict {
-        let asked: Vec<&Compiled> = self.commitments.iter().filter(|compiled| asked(compiled)).collect();
-        if asked.is_empty() && self.own.is_empty() {
+    /// As [`Engine::judge`], for one request among many: names as many commitments as a record keeps, and counts the
+    /// others.
+    pub(super) fn judge_request(&self, facts: &Facts) -> Verdict {
+        self.judge_naming(facts, NAMED_MAX)
+    }
+
+    fn judge_naming(&self, facts: &Facts, most: usize) -> Verdict {
+        let seen = Seen::of(facts, &self.places);
+        let pairs = self.reaches.iter().zip(&self.commitments);
+        let caught: Vec<&Compiled> =
+            pairs.filter(|(reach, _)| reach.catches(&seen)).map(|(_, compiled)| compiled).collect();
+        if caught.is_empty() && self.own.is_empty() {
             return self.permitted(facts);
         }
-        let request = match self.request(facts) {
+        let request = match self.request(facts, !caught.is_empty()) {
             Ok(request) => request,
             Err(error) => return Verdict::denied("policy-error.request".to_owned(), error),
         };
@@ -92,23 +114,39 @@ impl Engine {
             Some(own) => self.ask(&request, own),
             None => self.permitted(facts),
         };
-        for compiled in asked {
-            let response = self.authorizer.is_authorized(&request, &compiled.policy, &self.entities);
-            if response.diagnostics().reason().next().is_some() {
-                verdict.deny(compiled.rule.clone());
-            }
-            for error in response.diagnostics().errors() {
-                verdict.deny(erring_rule(error));
-                verdict.notes.push(error.to_string());
-            }
-        }
+        self.refuse(&mut verdict, &request, &caught, most);
         verdict
     }
 
-    /// What the profile's permit says where nothing else does: `personal` refuses nothing; above it, an operation
-    /// that is not known is not permitted.
+    /// Refuses by all that caught. Cedar is asked until it has refused once, as one forbid is enough; a commitment
+    /// that caught and that it does not forbid is a fault of ours, and refuses as one.
+    fn refuse(&self, verdict: &mut Verdict, request: &Request, caught: &[&Compiled], most: usize) {
+        let (named, others) = caught.split_at(caught.len().min(most));
+        if !others.is_empty() {
+            verdict.notes.push(format!("{} more commitments refuse", others.len()));
+        }
+        let mut refused = false;
+        for compiled in named {
+            if !refused {
+                let response = self.authorizer.is_authorized(request, &compiled.policy, &self.entities);
+                refused = response.diagnostics().reason().next().is_some();
+                if !refused {
+                    let why = response.diagnostics().errors().next().map_or_else(
+                        || "Cedar does not forbid what its commitment catches".to_owned(),
+                        ToString::to_string,
+                    );
+                    verdict.deny(format!("policy-error.{}", compiled.rule));
+                    verdict.notes.push(why);
+                    continue;
+                }
+            }
+            verdict.deny(compiled.rule.clone());
+        }
+    }
+
+    /// What the profile's permit says where nothing else does.
     fn permitted(&self, facts: &Facts) -> Verdict {
-        if self.profile == Profile::Personal || facts.operation != Operation::Unknown {
+        if permits(self.profile, facts.operation) {
             return Verdict { allowed: true, rules: vec![PERMIT.to_owned()], notes: Vec::new() };
         }
         Verdict { allowed: false, rules: vec![DEFAULT_DENY.to_owned()], notes: Vec::new() }
@@ -131,15 +169,26 @@ impl Engine {
         verdict
     }
 
-    fn request(&self, facts: &Facts) -> Result<Request, String> {
+    fn request(&self, facts: &Facts, for_commitments: bool) -> Result<Request, String> {
         let action = self.actions.get(facts.operation as usize).ok_or("an operation without an action")?.clone();
         let uid = |kind: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
         let principal = uid(&self.tenant, facts.tenant.as_deref().unwrap_or(UNKNOWN));
         let resource = uid(&self.collection, facts.collection.as_deref().unwrap_or(""));
-        Request::new(principal, action, resource, self.context(facts)?, None).map_err(|error| error.to_string())
+        let context = self.context(facts, for_commitments)?;
+        Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())
     }
 
-    fn context(&self, facts: &Facts) -> Result<Context, String> {
+    /// Each attribute costs a microsecond or two, so only those are there that a rule in question reads.
+    fn context(&self, facts: &Facts, for_commitments: bool) -> Result<Context, String> {
+        let read = ATTRIBUTES
+            .iter()
+            .zip(0..)
+            .filter(|(name, number)| (for_commitments && *number < OF_COMMITMENTS) || self.own_reads.contains(**name));
+        let pairs = read.map(|(name, _)| ((*name).to_owned(), self.attribute(facts, name)));
+        Context::from_pairs(pairs).map_err(|error| error.to_string())
+    }
+
+    fn attribute(&self, facts: &Facts, name: &str) -> RestrictedExpression {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let long = RestrictedExpression::new_long;
         let or_unknown = |mut words: Vec<RestrictedExpression>| {
@@ -149,38 +198,63 @@ impl Engine {
             }
             RestrictedExpression::new_set(words)
         };
-        let purposes = or_unknown(facts.purposes.iter().map(|purpose| text(purpose.name())).collect());
-        let actors = or_unknown(facts.actors.iter().map(|actor| text(actor.name())).collect());
-        let places = or_unknown(facts.places.iter().flat_map(tokens).map(|token| text(&token)).collect());
-        let mut pairs = vec![
-            ("earliest", long(facts.now_ms.unwrap_or(i64::MIN))),
-            ("latest", long(facts.now_ms.unwrap_or(i64::MAX))),
-            ("actors", actors),
-            ("places", places),
-            ("purposes", purposes),
-            ("authorised", RestrictedExpression::new_bool(facts.authorised)),
-            ("review", RestrictedExpression::new_bool(facts.review)),
-        ];
-        // Only an operator's own rules look at the rest, and each attribute costs a microsecond.
-        if !self.own.is_empty() {
-            pairs.extend([
-                ("class", text(facts.operation.class(facts.purposes.first().copied()).name())),
-                ("role", text(facts.role.name())),
-                ("profile", text(self.profile.name())),
-                ("source", text(facts.source.name())),
-                ("declares", RestrictedExpression::new_set(facts.declares.iter().map(|word| text(word)))),
-                ("faces", long(i64::try_from(facts.faces).unwrap_or(i64::MAX))),
-            ]);
+        match name {
+            "earliest" => long(facts.now_ms.unwrap_or(i64::MIN)),
+            "latest" => long(facts.now_ms.unwrap_or(i64::MAX)),
+            "actors" => or_unknown(facts.actors.iter().map(|actor| text(actor.name())).collect()),
+            "places" => or_unknown(facts.places.iter().flat_map(tokens).map(|token| text(&token)).collect()),
+            "purposes" => or_unknown(facts.purposes.iter().map(|purpose| text(purpose.name())).collect()),
+            "authorised" => RestrictedExpression::new_bool(facts.authorised),
+            "review" => RestrictedExpression::new_bool(facts.review),
+            "class" => text(facts.operation.class(facts.purposes.first().copied()).name()),
+            "role" => text(facts.role.name()),
+            "profile" => text(self.profile.name()),
+            "source" => text(facts.source.name()),
+            "declares" => RestrictedExpression::new_set(facts.declares.iter().map(|word| text(word))),
+            // The last of `ATTRIBUTES`: faces.
+            _ => long(i64::try_from(facts.faces).unwrap_or(i64::MAX)),
         }
-        let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value));
-        Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
+}
+
+/// What rules may read of a request, as the schema has it; commitments read the first [`OF_COMMITMENTS`].
+const ATTRIBUTES: [&str; 13] = [
+    "earliest",
+    "latest",
+    "actors",
+    "places",
+    "purposes",
+    "authorised",
+    "review",
+    "class",
+    "role",
+    "profile",
+    "source",
+    "declares",
+    "faces",
+];
+const OF_COMMITMENTS: usize = 7;
+
+/// The attributes that the operator's own rules may read: those whose names stand anywhere in them, or all where a rule
+/// has them by another way than by name.
+fn read_by(set: &PolicySet) -> BTreeSet<&'static str> {
+    // A context that is not followed by its member, or a name that is spelled with an escape.
+    let has_all = |text: &str| {
+        let mut after = text.split("context").skip(1);
+        text.contains('\\') || after.any(|rest| !rest.trim_start().starts_with(['.', '[']))
+    };
+    // A scope says `resource`, which has `source` in it.
+    let texts: Vec<String> = set.own.iter().map(|own| own.text.replace("resource", " ")).collect();
+    let reads = |name: &&&str| texts.iter().any(|text| text.contains(**name) || has_all(text));
+    ATTRIBUTES.iter().filter(reads).copied().collect()
 }
 
 /// Name of the profile's permit.
 const PERMIT: &str = "permit";
 /// Name of the absence of a permit.
 const DEFAULT_DENY: &str = "default-deny";
+/// Most commitments that a request's refusal names: as many rules as an entry of the ledger keeps.
+const NAMED_MAX: usize = 16;
 
 impl Verdict {
     fn denied(rule: String, note: String) -> Self {
@@ -197,10 +271,35 @@ impl Verdict {
     }
 }
 
-/// Which requests a commitment may catch: a quick look that never says no where Cedar would say yes.
+/// What commitments look at of one request, made once for all of them.
+struct Seen<'f> {
+    operation: u64,
+    actors: u64,
+    purposes: u64,
+    /// Of the tokens that any commitment names; others are in nobody's reach.
+    places: Vec<u32>,
+    facts: &'f Facts,
+}
+
+impl<'f> Seen<'f> {
+    fn of(facts: &'f Facts, numbers: &BTreeMap<String, u32>) -> Self {
+        let or_unknown = |bits: u64, unknown: u64| if bits == 0 { unknown } else { bits };
+        let actors = facts.actors.iter().map(actor_bit).fold(0, |all, bit| all | bit);
+        let purposes = facts.purposes.iter().map(purpose_bit).fold(0, |all, bit| all | bit);
+        Self {
+            operation: operation_bit(&facts.operation),
+            actors: or_unknown(actors, actor_bit(&Actor::Unknown)),
+            purposes: or_unknown(purposes, PURPOSE_UNKNOWN),
+            places: facts.places.iter().flat_map(tokens).filter_map(|token| numbers.get(&token).copied()).collect(),
+            facts,
+        }
+    }
+}
+
+/// Which requests a commitment catches, without Cedar.
 ///
-/// INVARIANT (reach covers): every test here is one conjunct of the commitment's `when`, so that a request that fails
-/// one cannot be caught; `tests` hold the two against each other.
+/// INVARIANT (reach is the rule): this and the commitment's Cedar text say the same of every request; `tests` hold the
+/// two against each other, over every combination of known and unknown facts and over rules drawn at random.
 #[derive(Debug, Clone)]
 struct Reach {
     operations: u64,
@@ -208,47 +307,81 @@ struct Reach {
     purposes: u64,
     from_ms: i64,
     until_ms: i64,
-    /// Sorted tokens; `None`: everywhere.
-    places: Option<Vec<String>>,
+    /// Sorted numbers of tokens; `None`: everywhere.
+    places: Option<Vec<u32>>,
+    exceptions: Vec<Lifts>,
+}
+
+/// An exception: all that it names must be known to hold.
+#[derive(Debug, Clone)]
+struct Lifts {
+    /// `None`: any.
+    purposes: Option<u64>,
+    tenants: Option<BTreeSet<String>>,
+    needs_authorisation: bool,
+    needs_review: bool,
 }
 
 impl Reach {
-    fn of(commitment: &Commitment, until_ms: i64) -> Self {
-        let operation = |operation: &Operation| 1 << (*operation as u64);
+    fn of(commitment: &Commitment, until_ms: i64, numbers: &BTreeMap<String, u32>) -> Self {
         let places = commitment.places.as_ref().map(|places| {
-            let mut tokens: Vec<String> = places.iter().flat_map(PlacePattern::tokens).collect();
-            tokens.sort_unstable();
-            tokens
+            let tokens = places.iter().flat_map(PlacePattern::tokens);
+            let mut here: Vec<u32> = tokens.filter_map(|token| numbers.get(&token).copied()).collect();
+            here.sort_unstable();
+            here
         });
         Self {
-            operations: bits(commitment.actions.as_ref(), operation) | operation(&Operation::Unknown),
+            operations: bits(commitment.actions.as_ref(), operation_bit) | operation_bit(&Operation::Unknown),
             actors: bits(commitment.actors.as_ref(), actor_bit) | actor_bit(&Actor::Unknown),
             purposes: bits(commitment.purposes.as_ref(), purpose_bit) | PURPOSE_UNKNOWN,
             from_ms: commitment.from_ms,
             until_ms,
             places,
+            exceptions: commitment.exceptions.iter().map(Lifts::of).collect(),
         }
     }
 
-    fn may_catch(&self, facts: &Facts) -> bool {
-        let actors = facts.actors.iter().map(actor_bit).fold(0, |all, bit| all | bit);
-        let actors = if actors == 0 { actor_bit(&Actor::Unknown) } else { actors };
-        let purposes = facts.purposes.iter().map(purpose_bit).fold(0, |all, bit| all | bit);
-        let purposes = if purposes == 0 { PURPOSE_UNKNOWN } else { purposes };
-        self.operations & (1 << (facts.operation as u64)) != 0
-            && self.actors & actors != 0
-            && self.purposes & purposes != 0
-            && facts.now_ms.is_none_or(|now| (self.from_ms..=self.until_ms).contains(&now))
-            && self.may_be_at(facts)
+    fn catches(&self, seen: &Seen<'_>) -> bool {
+        self.operations & seen.operation != 0
+            && self.actors & seen.actors != 0
+            && self.purposes & seen.purposes != 0
+            && seen.facts.now_ms.is_none_or(|now| (self.from_ms..=self.until_ms).contains(&now))
+            && self.is_at(seen)
+            && !self.exceptions.iter().any(|exception| exception.lifts(seen))
     }
 
-    fn may_be_at(&self, facts: &Facts) -> bool {
+    fn is_at(&self, seen: &Seen<'_>) -> bool {
         let Some(here) = &self.places else { return true };
-        facts.places.is_empty() || facts.places.iter().flat_map(tokens).any(|token| here.binary_search(&token).is_ok())
+        seen.facts.places.is_empty() || seen.places.iter().any(|token| here.binary_search(token).is_ok())
+    }
+}
+
+impl Lifts {
+    fn of(exception: &Exception) -> Self {
+        Self {
+            purposes: exception.purposes.as_ref().map(|purposes| bits(Some(purposes), purpose_bit)),
+            tenants: exception.tenants.clone(),
+            needs_authorisation: exception.needs_authorisation,
+            needs_review: exception.needs_review,
+        }
+    }
+
+    /// INVARIANT (never less than unknown): a purpose that is not known has a bit that no exception has, and a tenant
+    /// that is not known is in no list.
+    fn lifts(&self, seen: &Seen<'_>) -> bool {
+        let tenant = seen.facts.tenant.as_ref();
+        self.purposes.is_none_or(|purposes| seen.purposes & !purposes == 0)
+            && self.tenants.as_ref().is_none_or(|tenants| tenant.is_some_and(|tenant| tenants.contains(tenant)))
+            && (!self.needs_authorisation || seen.facts.authorised)
+            && (!self.needs_review || seen.facts.review)
     }
 }
 
 const PURPOSE_UNKNOWN: u64 = 1 << 63;
+
+fn operation_bit(operation: &Operation) -> u64 {
+    1 << (*operation as u64)
+}
 
 fn actor_bit(actor: &Actor) -> u64 {
     1 << (*actor as u64)
@@ -263,6 +396,13 @@ fn bits<T>(words: Option<&BTreeSet<T>>, bit: impl Fn(&T) -> u64) -> u64 {
     words.map_or(u64::MAX, |words| words.iter().fold(0, |all, word| all | bit(word)))
 }
 
+/// Numbers the tokens of all places that commitments name.
+fn places_of(set: &PolicySet) -> BTreeMap<String, u32> {
+    let places = set.commitments.values().filter_map(|commitment| commitment.places.as_ref()).flatten();
+    let tokens: BTreeSet<String> = places.flat_map(PlacePattern::tokens).collect();
+    tokens.into_iter().zip(0..).collect()
+}
+
 fn compiled(set: &PolicySet, commitment: &Commitment) -> Result<Compiled, PolicyError> {
     let until_ms = commitment.until_ms(|name| set.event_ms(name));
     let rule = commitment.rule();
@@ -271,7 +411,7 @@ fn compiled(set: &PolicySet, commitment: &Commitment) -> Result<Compiled, Policy
     let policy = Policy::parse(Some(PolicyId::new(&rule)), commitment.conditions(until_ms))
         .map_err(|error| failed(error.to_string()))?;
     let policy = cedar_policy::PolicySet::from_policies([policy]).map_err(|error| failed(error.to_string()))?;
-    Ok(Compiled { reach: Reach::of(commitment, until_ms), rule, policy })
+    Ok(Compiled { rule, policy })
 }
 
 /// For each operation, the permit and the operator's own rules whose scope has it.
@@ -280,17 +420,19 @@ fn own_by_operation(set: &PolicySet, actions: &[EntityUid]) -> Result<Vec<cedar_
         return Ok(Vec::new());
     }
     let internal = |reason: String| PolicyError::of_file("policy", reason);
-    let mut policies = vec![
-        Policy::parse(Some(PolicyId::new(PERMIT)), permit(set.profile)).map_err(|error| internal(error.to_string()))?,
-    ];
+    let permit = Policy::parse(Some(PolicyId::new(PERMIT)), "permit (principal, action, resource);")
+        .map_err(|error| internal(error.to_string()))?;
+    let mut policies = Vec::new();
     for own in &set.own {
         policies.extend(own_policies(own)?);
     }
-    let of_action = |action: &EntityUid| {
-        let held = policies.iter().filter(|policy| holds_for(policy, action)).cloned();
+    let of_action = |(operation, action): (&Operation, &EntityUid)| {
+        let own = policies.iter().filter(|policy| holds_for(policy, action));
+        let permitted = permits(set.profile, *operation).then_some(&permit);
+        let held = permitted.into_iter().chain(own).cloned();
         cedar_policy::PolicySet::from_policies(held).map_err(|error| internal(error.to_string()))
     };
-    actions.iter().map(of_action).collect()
+    Operation::ALL.iter().zip(actions).map(of_action).collect()
 }
 
 fn erring_rule(error: &AuthorizationError) -> String {
@@ -300,13 +442,8 @@ fn erring_rule(error: &AuthorizationError) -> String {
 }
 
 /// The profile's permit: `personal` refuses nothing; above it, an operation that is not known is not permitted.
-fn permit(profile: Profile) -> String {
-    if profile == Profile::Personal {
-        return "permit (principal, action, resource);".to_owned();
-    }
-    let known = Operation::ALL.iter().filter(|operation| **operation != Operation::Unknown);
-    let known: Vec<String> = known.map(|operation| format!("Action::\"{operation}\"")).collect();
-    format!("permit (principal, action in [{}], resource);", known.join(", "))
+fn permits(profile: Profile, operation: Operation) -> bool {
+    profile == Profile::Personal || operation != Operation::Unknown
 }
 
 /// Whether a rule's scope has the action. There are no groups of actions, so `in` is equality.
@@ -422,9 +559,45 @@ mod tests {
     use super::*;
 
     impl Engine {
-        /// Every commitment is asked in Cedar, whether its reach has the request or not.
-        pub(in crate::policy) fn judge_without_reach(&self, facts: &Facts) -> Verdict {
-            self.judge_among(facts, |compiled| compiled.reach.operations & (1 << (facts.operation as u64)) != 0)
+        /// Every commitment whose actions have the request is asked in Cedar, and nothing else decides.
+        pub(in crate::policy) fn judge_in_cedar(&self, facts: &Facts) -> Verdict {
+            let request = self.request(facts, true).unwrap();
+            let mut verdict = match self.own.get(facts.operation as usize) {
+                Some(own) => self.ask(&request, own),
+                None => self.permitted(facts),
+            };
+            let operation = operation_bit(&facts.operation);
+            let pairs = self.reaches.iter().zip(&self.commitments);
+            for (_, compiled) in pairs.filter(|(reach, _)| reach.operations & operation != 0) {
+                let response = self.authorizer.is_authorized(&request, &compiled.policy, &self.entities);
+                assert_eq!(response.diagnostics().errors().count(), 0, "a commitment cannot err");
+                if response.diagnostics().reason().next().is_some() {
+                    verdict.deny(compiled.rule.clone());
+                }
+            }
+            verdict
         }
+
+        /// What rules of one's own read.
+        pub(in crate::policy) fn own_reads(&self) -> Vec<&'static str> {
+            self.own_reads.iter().copied().collect()
+        }
+    }
+
+    #[test]
+    fn every_word_has_its_bit() {
+        assert!(Operation::ALL.len() <= 64 && Actor::ALL.len() <= 64 && Purpose::ALL.len() < 63);
+    }
+
+    #[test]
+    fn attributes_and_actions_are_those_of_the_schema() {
+        for operation in Operation::ALL {
+            assert!(SCHEMA.contains(&format!("\"{operation}\"")), "{operation}");
+        }
+        for name in ATTRIBUTES {
+            assert!(SCHEMA.contains(&format!("{name}:")), "{name}");
+        }
+        assert_eq!(ATTRIBUTES[OF_COMMITMENTS - 1], "review");
+        assert_eq!(ATTRIBUTES[ATTRIBUTES.len() - 1], "faces");
     }
 }

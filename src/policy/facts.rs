@@ -57,6 +57,7 @@ pub(super) fn gather(set: &PolicySet, question: &Question<'_>) -> (Facts, Findin
     let purposes = purposes(set.profile, operation, question, declared, &mut findings);
     check_role(question.asker.role, operation, &purposes, &mut findings);
     check_office(set.profile, question, operation, &mut findings);
+    check_tags(set.profile, question, &mut findings);
     findings.evaluation_only = declared
         .and_then(|declared| declared.purposes.as_ref())
         .is_some_and(|purposes| purposes.iter().eq([&Purpose::ResearchEvaluation]));
@@ -138,7 +139,9 @@ fn purposes(
     declared: Option<&CollectionFacts>,
     findings: &mut Findings,
 ) -> BTreeSet<Purpose> {
-    let Some(voices) = voices(profile, &question.carriers, declared, findings) else { return BTreeSet::new() };
+    let Some(voices) = voices(profile, operation, &question.carriers, declared, findings) else {
+        return BTreeSet::new();
+    };
     for (index, voice) in voices.iter().enumerate() {
         if let Some(other) = voices[..index].iter().find(|other| other.purposes.is_disjoint(&voice.purposes)) {
             findings.deny(
@@ -182,14 +185,20 @@ fn check_agreed(
     let faces = operation.touches_faces();
     if profile >= Profile::Regulated && faces && !asked {
         findings.deny("purpose-missing", "this profile wants the purpose from the request, not from the collection");
-    } else if agreed.len() > 1 && (faces || profile >= Profile::Regulated) {
+    } else if agreed.len() > 1 && (faces || profile >= Profile::Regulated) && !mends_collections(operation) {
         findings.deny("purpose-ambiguous", "several purposes are possible; name one");
     }
+}
+
+/// Whether it can mend, or end, a collection whose tag names no purpose or several: that tag does not stand in its way.
+fn mends_collections(operation: Operation) -> bool {
+    matches!(operation, Operation::TagResource | Operation::UntagResource | Operation::DeleteCollection)
 }
 
 /// Those who name purposes; `None` when one of them cannot be understood.
 fn voices(
     profile: Profile,
+    operation: Operation,
     carriers: &Carriers<'_>,
     declared: Option<&CollectionFacts>,
     findings: &mut Findings,
@@ -202,7 +211,7 @@ fn voices(
             Ok(purposes) => voices.push(Voice { carrier, purposes: purposes.into_iter().collect() }),
             Err(word) => {
                 let note = format!("{carrier}: `{}` is not a known purpose", shown(&word));
-                if profile == Profile::Personal {
+                if profile == Profile::Personal || (carrier == "collection" && mends_collections(operation)) {
                     findings.notes.push(note);
                 } else {
                     findings.deny("purpose-unknown", note);
@@ -329,6 +338,44 @@ fn check_office(profile: Profile, question: &Question<'_>, operation: Operation,
     if operation.reads_the_record() && role != Role::Auditor {
         findings.deny("role-auditor-needed", "the record is read by auditors and administrators");
     }
+}
+
+/// Tags limit what a collection may be used for, so changing one may loosen that. Anybody who may tag may add one where
+/// none was, or narrow the purposes; what lets more through is an administrator's in `organisation`, and nobody's above:
+/// there a loosening waits for its delay, and a tag cannot.
+fn check_tags(profile: Profile, question: &Question<'_>, findings: &mut Findings) {
+    let (Some(after), Some(before)) = (question.retagged, question.collection) else { return };
+    let Asker { key, role, .. } = question.asker;
+    let may_loosen = profile == Profile::Organisation && (key.is_none() || role == Role::Admin);
+    if profile == Profile::Personal || may_loosen {
+        return;
+    }
+    let of_collection = question.carriers.collection;
+    let tags = [
+        ("case", of_collection.case, after.case),
+        ("place", before.place, after.place),
+        ("source", before.source, after.source),
+    ];
+    let changed = tags.iter().find(|(_, before, after)| before.is_some() && before != after).map(|(name, ..)| *name);
+    let widened = widens(of_collection.purpose, after.purpose).then_some("purpose");
+    if let Some(name) = widened.or(changed) {
+        findings
+            .deny(format!("tag-loosened.{name}"), format!("the tag `{name}` would let through what it did not before"));
+    }
+}
+
+/// Whether a changed purpose tag may let through what the one before did not. One that cannot be read lets nothing
+/// through, so that it may not be replaced either.
+fn widens(before: Option<&str>, after: Option<&str>) -> bool {
+    let Some(before) = before else { return false };
+    if after == Some(before) {
+        return false;
+    }
+    let (Ok(before), Ok(after)) = (Purpose::list(before), Purpose::list(after.unwrap_or_default())) else {
+        return true;
+    };
+    // An empty list limits nothing.
+    !before.is_empty() && (after.is_empty() || !after.iter().all(|purpose| before.contains(purpose)))
 }
 
 /// What the profile wants of the purpose.

@@ -66,19 +66,23 @@ impl Gate {
 
     fn rule(&self, facts: &Facts, findings: Findings, question: &Question<'_>) -> Ruling {
         let limits = self.limits(facts, findings.evaluation_only);
-        let verdict = self.engine.judge(facts);
+        let verdict = self.engine.judge_request(facts);
         let Findings { mut denials, mut notes, case, .. } = findings;
         let threshold = effective_threshold(&limits, question.threshold);
         let faces_max = [question.faces_max, limits.faces_max].into_iter().flatten().min();
+        notes.extend(verdict.notes);
+        let permits = if verdict.allowed {
+            verdict.rules
+        } else {
+            denials.extend(verdict.rules);
+            Vec::new()
+        };
+        // Behind all others: asking for more than a floor lets through matters only where the rest allows.
         if question.strict {
             let under = question.threshold.is_some_and(|asked| asked < limits.threshold);
             let over = limits.faces_max.is_some_and(|most| question.faces_max.is_some_and(|asked| asked > most));
             denials.extend(limits.threshold_by.clone().filter(|_| under));
             denials.extend(limits.faces_max_by.clone().filter(|_| over));
-        }
-        notes.extend(verdict.notes);
-        if !verdict.allowed {
-            denials.extend(verdict.rules.iter().cloned());
         }
         let decision = match denials.first() {
             Some(rule) => Decision::Deny { rule: rule.clone() },
@@ -86,7 +90,7 @@ impl Gate {
         };
         Ruling {
             decision,
-            rules: if denials.is_empty() { verdict.rules } else { denials },
+            rules: if denials.is_empty() { permits } else { denials },
             purpose: facts.purposes.first().copied().filter(|_| facts.purposes.len() == 1),
             case,
             threshold,

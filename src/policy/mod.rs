@@ -27,14 +27,15 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 pub use crate::ledger::Outcome;
-pub use asked::{Asked, AskedOfCollection, Named, TestResult, run_table};
+pub use asked::{Asked, AskedOfCollection, AskedOfTags, Named, TestResult, run_table};
 pub use case::{Case, CaseState, PROVISIONAL_MS};
 pub use commitment::{Commitment, Exception, PlacePattern, Until};
 pub use compare::{Change, Combination, Difference, compare, lines};
+pub use date::day;
 pub use floor::{DEFAULT_THRESHOLD, Floor};
 pub use gate::Gate;
 pub use presets::{PRESETS, Preset};
-pub use question::{AskedCollection, Asker, Carried, Carriers, Decision, Question, Ruling};
+pub use question::{AskedCollection, AskedTags, Asker, Carried, Carriers, Decision, Question, Ruling};
 pub use set::{CollectionFacts, Event, FILES_MAX, OwnRules, PolicySet, SET_BYTES_MAX, Tenant};
 pub use standing::{APPROVALS, DELAY_MS, Force, Proposed, Standing};
 pub use table::PolicyError;

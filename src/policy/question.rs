@@ -37,6 +37,19 @@ pub struct AskedCollection<'a> {
     pub faces: u64,
 }
 
+/// A collection's tags that rules read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AskedTags<'a> {
+    /// What it is for.
+    pub purpose: Option<&'a str>,
+    /// The case it stands on.
+    pub case: Option<&'a str>,
+    /// Where the people in it are.
+    pub place: Option<&'a str>,
+    /// Where its faces come from.
+    pub source: Option<&'a str>,
+}
+
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker<'a> {
@@ -65,6 +78,8 @@ pub struct Question<'a> {
     pub collection: Option<AskedCollection<'a>>,
     /// Who names purpose and case.
     pub carriers: Carriers<'a>,
+    /// The tags that the collection is to have, where the request changes them.
+    pub retagged: Option<AskedTags<'a>>,
     /// Places of probe and subject.
     pub places: &'a [Place],
     /// The person sought, as the case has it.
@@ -123,10 +138,23 @@ impl Ruling {
         self.decision == Decision::Allow
     }
 
+    /// The rule of a refusal that a caller can mend alone, by asking for a threshold or a number of candidates that
+    /// floor and ceiling let through: strict callers only. `None` where any other rule refuses too.
+    #[must_use]
+    pub fn refused_limit(&self) -> Option<&str> {
+        let is_limit = |rule: &str| rule.starts_with("floor.") || rule.starts_with("ceiling.");
+        match &self.decision {
+            Decision::Deny { rule } if self.rules.iter().all(|rule| is_limit(rule)) => Some(rule),
+            _ => None,
+        }
+    }
+
     /// The stricter of two rulings on one question: both must allow.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let (allows, other_allows) = (self.allows(), other.allows());
+        // A refusal that the caller cannot mend is told before one that he can.
+        let by_other = allows || (self.refused_limit().is_some() && !other_allows && other.refused_limit().is_none());
         let mut rules = match (allows, other_allows) {
             (false, true) => self.rules,
             (true, false) => other.rules,
@@ -137,7 +165,7 @@ impl Ruling {
         let mut notes = self.notes;
         notes.extend(other.notes.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
         Self {
-            decision: if allows { other.decision } else { self.decision },
+            decision: if by_other { other.decision } else { self.decision },
             rules,
             purpose: self.purpose.or(other.purpose),
             case: self.case.or(other.case),

@@ -120,6 +120,11 @@ impl Standing {
         &self.active
     }
 
+    /// The active set, and the one that is to follow.
+    pub fn gates(&self) -> impl Iterator<Item = &Gate> {
+        std::iter::once(&self.active).chain(self.proposed.as_ref().map(|proposed| &proposed.gate))
+    }
+
     /// What the proposal changes.
     #[must_use]
     pub fn change(&self) -> Option<&Change> {

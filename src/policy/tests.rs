@@ -143,7 +143,7 @@ fn a_rule_agrees_with_the_oracle_on_every_combination_of_known_and_unknown_facts
     let (mut all, mut two_valued, mut caught) = (0, 0, 0);
     for row in rows() {
         let verdict = engine.judge(&facts_of(row));
-        assert_eq!(verdict, engine.judge_without_reach(&facts_of(row)), "{row:?}");
+        assert_eq!(verdict, engine.judge_in_cedar(&facts_of(row)), "{row:?}");
         assert_eq!(!verdict.allowed, oracle(row), "{row:?}: {verdict:?}");
         assert_eq!(verdict.rules.contains(&"commitment.rule".to_owned()), oracle(row), "{row:?}");
         all += 1;
@@ -411,9 +411,15 @@ fn drawn_rule(id: usize, random: &mut Random) -> String {
     );
     for _ in 0..random.below(3) {
         text += &format!(
-            "[[commitment.r{id}.except]]\npurposes = {}\nrequires = {}\n",
-            random.list(&PURPOSES[..4]),
-            random.pick(&["[\"authorisation\"]", "[\"review\"]", "[\"authorisation\", \"review\"]"]),
+            "[[commitment.r{id}.except]]\npurposes = {}\n{}",
+            random.list(&PURPOSES),
+            random.pick(&[
+                "requires = [\"authorisation\"]\n",
+                "requires = [\"review\"]\n",
+                "requires = [\"authorisation\", \"review\"]\n",
+                "tenants = [\"thorn\", \"icmec\"]\n",
+                "tenants = [\"thorn\"]\nrequires = [\"review\"]\n",
+            ]),
         );
     }
     text
@@ -437,20 +443,56 @@ fn drawn_facts(random: &mut Random) -> Facts {
         authorised: random.below(2) == 0,
         review: random.below(2) == 0,
         now_ms: [None, Some(BEFORE_MS), Some(NOW_MS), Some(0)][random.below(4)],
+        tenant: [None, Some("thorn"), Some("shop")][random.below(3)].map(str::to_owned),
+        source: [Source::PublicWeb, Source::Unknown][random.below(2)],
         ..facts_of([Known::No; 8])
     }
 }
 
 #[test]
-fn the_quick_look_before_cedar_changes_no_verdict() {
+fn of_very_many_refusals_a_request_is_told_some_and_their_number() {
+    let text: String = (0..40)
+        .map(|n| format!("[commitment.c{n:02}]\ntext = \"t\"\nfrom = 2020-01-01\nuntil = \"never\"\n"))
+        .collect();
+    let gate = gate(&[("a.toml", &text)]);
+    let ruling = gate.decide(&Question { operation: "SearchFaces", now_ms: Some(NOW_MS), ..Question::default() });
+    assert_eq!((denied_by(&ruling), ruling.rules.len()), ("commitment.c00", 16));
+    assert!(ruling.notes.contains(&"24 more commitments refuse".to_owned()), "{ruling:?}");
+}
+
+const OWN: &str = r#"
+@id("web") forbid (principal, action, resource) when { context.source == "public-web" };
+@id("kin") forbid (principal, action, resource) when { context["actors"].contains("ngo") && context.review };
+"#;
+
+#[test]
+fn rules_are_given_what_they_read() {
+    let reads = |text: &str| {
+        let text = format!("forbid (principal, action, resource) when {{ {text} }};");
+        Engine::new(&PolicySet::read(&owned(&[("own.cedar", &text)])).unwrap()).unwrap().own_reads()
+    };
+    assert_eq!(reads("context.source == \"cctv\" && context[\"faces\"] > 3"), ["faces", "source"]);
+    assert_eq!(reads("context . review"), ["review"]);
+    assert_eq!(reads("principal == Tenant::\"a\""), [""; 0]);
+    // Not by name, or perhaps not.
+    for text in ["context has source && context.review", "context[\"\\u{73}ource\"] == \"cctv\""] {
+        assert_eq!(reads(text).len(), 13, "{text}");
+    }
+}
+
+#[test]
+fn the_look_before_cedar_changes_no_verdict() {
     let mut random = Random(6);
     for round in 0..60 {
         let text: String = (0..8).map(|id| drawn_rule(id, &mut random)).collect();
-        let set = PolicySet::read(&owned(&[("a.toml", &text)])).unwrap();
+        // Every second set has rules of the operator's own beside, which read some of the attributes.
+        let own = [None, Some(OWN)][round % 2].map(|own| ("own.cedar", own));
+        let files: Vec<(&str, &str)> = [("a.toml", text.as_str())].into_iter().chain(own).collect();
+        let set = PolicySet::read(&owned(&files)).unwrap();
         let engine = Engine::new(&set).unwrap();
         for _ in 0..50 {
             let facts = drawn_facts(&mut random);
-            assert_eq!(engine.judge(&facts), engine.judge_without_reach(&facts), "round {round}: {facts:?}\n{text}");
+            assert_eq!(engine.judge(&facts), engine.judge_in_cedar(&facts), "round {round}: {facts:?}\n{text}");
         }
     }
 }
@@ -558,6 +600,78 @@ fn a_tester_sees_under_the_floor_only_on_faces_that_are_there_to_be_measured() {
     assert!(ask(Role::Tester, "probe-set").allows());
     assert_eq!(ask(Role::Tester, "elsewhere").threshold, Some(99_00));
     assert_eq!(ask(Role::User, "probe-set").threshold, Some(99_00));
+}
+
+#[test]
+fn whoever_may_tag_narrows_and_never_widens() {
+    struct Case {
+        before: [Option<&'static str>; 2],
+        after: [Option<&'static str>; 2],
+        widens: Option<&'static str>,
+    }
+    let case = |before, after, widens| Case { before, after, widens };
+    // Purpose and place.
+    let cases = [
+        case([None, None], [Some("retail"), Some("US")], None),
+        case([Some("retail kyc"), None], [Some("kyc"), None], None),
+        case([Some("retail kyc"), Some("US")], [Some("kyc, retail"), Some("US")], None),
+        case([Some("retail"), None], [Some("retail"), None], None),
+        case([Some(""), None], [Some("retail"), None], None),
+        case([Some("retail"), None], [Some("retail kyc"), None], Some("tag-loosened.purpose")),
+        case([Some("retail"), None], [Some("kyc"), None], Some("tag-loosened.purpose")),
+        case([Some("retail"), None], [None, None], Some("tag-loosened.purpose")),
+        case([Some("retail"), None], [Some(" "), None], Some("tag-loosened.purpose")),
+        // One that cannot be read lets nothing through, from either side.
+        case([Some("retail"), None], [Some("mystery"), None], Some("tag-loosened.purpose")),
+        case([Some("mystery"), None], [Some("retail"), None], Some("tag-loosened.purpose")),
+        case([None, Some("US")], [None, Some("FR")], Some("tag-loosened.place")),
+        case([None, Some("US")], [None, None], Some("tag-loosened.place")),
+    ];
+    let tenant = "default_tenant = \"a\"\n[tenant.a]\nactor = \"private-company\"\n";
+    for profile in Profile::ALL {
+        let gate = gate(&[("a.toml", &format!("[profile]\nname = \"{profile}\"\n{tenant}"))]);
+        for Case { before: [purpose, place], after: [purpose_after, place_after], widens } in &cases {
+            let mut refusals = 0;
+            for (role, key) in [(Role::User, Some("k")), (Role::Admin, Some("k")), (Role::User, None)] {
+                let question = Question {
+                    asker: Asker { tenant: None, key, role },
+                    operation: "TagResource",
+                    collection: Some(AskedCollection { id: "c", place: *place, ..AskedCollection::default() }),
+                    carriers: Carriers { collection: Carried { purpose: *purpose, case: None }, ..Carriers::default() },
+                    retagged: Some(AskedTags { purpose: *purpose_after, place: *place_after, ..AskedTags::default() }),
+                    now_ms: Some(NOW_MS),
+                    ..Question::default()
+                };
+                let ruling = gate.decide(&question);
+                let office = key.is_none() || role == Role::Admin;
+                let may = *profile == Profile::Personal || (*profile == Profile::Organisation && office);
+                let found = ruling.rules.iter().find(|rule| rule.starts_with("tag-loosened")).map(String::as_str);
+                assert_eq!(found, widens.filter(|_| !may), "{profile} {role} {key:?} {question:?}");
+                assert_eq!(ruling.allows(), found.is_none(), "nothing else stands in its way: {ruling:?}");
+                refusals += usize::from(found.is_some());
+            }
+            assert_eq!(refusals > 0, widens.is_some() && *profile != Profile::Personal);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_the_caller_can_mend_is_told_behind_the_others() {
+    let both = gate(&[("a.toml", REGULATED), ("r.toml", RULE)]);
+    let asked = Question { threshold: Some(80_00), faces_max: Some(9), strict: true, ..search() };
+    let ruling = both.decide(&Question { operation: "SearchFaces", ..asked });
+    assert_eq!((denied_by(&ruling), ruling.refused_limit()), ("commitment.rule", None));
+    assert!(ruling.rules.contains(&"floor.profile-regulated".to_owned()), "{ruling:?}");
+    let ruling = both.decide(&asked);
+    assert_eq!(ruling.refused_limit(), Some("floor.profile-regulated"));
+    assert_eq!((ruling.threshold, ruling.faces_max), (Some(99_00), Some(5)));
+    // Of two sets together, the one that refuses for good has the word.
+    let limits = gate(&[("a.toml", REGULATED)]);
+    let question = Question { operation: "SearchFaces", ..asked };
+    for (first, second) in [(&limits, &both), (&both, &limits)] {
+        let ruling = first.decide(&question).and(second.decide(&question));
+        assert_eq!((denied_by(&ruling), ruling.refused_limit()), ("commitment.rule", None));
+    }
 }
 
 const TABLE: &str = r#"

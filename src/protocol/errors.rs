@@ -163,6 +163,11 @@ impl From<OperationError> for Fault {
                 "AccessDeniedException",
                 format!("User is not authorized to perform: rekognition:{operation} (rule `{rule}`)"),
             ),
+            // Ours: the API has no floors. The caller asked to be told instead of being served at the floor.
+            E::OverLimit { rule, allowed } => Self::modeled(
+                "InvalidParameterException",
+                format!("Request has invalid parameters: rule `{rule}` allows {allowed}"),
+            ),
             E::Overloaded => Self::overloaded(),
             E::Internal(_) => Self::internal(),
         }
@@ -232,6 +237,12 @@ mod tests {
                 "IdempotentParameterMismatchException",
                 400,
                 "The ClientRequestToken: t1 you have supplied is already in use.",
+            ),
+            Case(
+                OperationError::OverLimit { rule: "floor.x".into(), allowed: "at most 5 candidates".into() },
+                "InvalidParameterException",
+                400,
+                "Request has invalid parameters: rule `floor.x` allows at most 5 candidates",
             ),
             Case(OperationError::Overloaded, "ThrottlingException", 400, SLOW_DOWN),
             Case(OperationError::UserExists("u".into()), "ConflictException", 400, "The user id: u already exists"),

@@ -59,6 +59,7 @@ suspects = rekognition(session(police, purpose="investigate-suspect", case="C-1"
 image = {"Bytes": portrait}
 
 ask("create", lambda: plain.create_collection(CollectionId="people"))
+people = plain.describe_collection(CollectionId="people")["CollectionARN"]
 ask("index without purpose", lambda: plain.index_faces(CollectionId="people", Image=image))
 ask("index", lambda: seeking.index_faces(CollectionId="people", Image=image))
 ask("suspect", lambda: suspects.search_faces_by_image(CollectionId="people", Image=image))
@@ -66,6 +67,10 @@ ask("no case", lambda: rekognition(session(police, purpose="find-missing-person"
     CollectionId="people", Image=image))
 ask("missing", lambda: seeking.search_faces_by_image(
     CollectionId="people", Image=image, FaceMatchThreshold=0, MaxFaces=4096))
+strict = rekognition(session(police, purpose="find-missing-person", case="C-1"))
+strict.meta.events.register(
+    "before-sign.rekognition.*", lambda request, **_: request.headers.add_header("x-trombi-strict", "true"))
+ask("strict", lambda: strict.search_faces_by_image(CollectionId="people", Image=image, FaceMatchThreshold=80))
 ask("missing again", lambda: seeking.search_faces_by_image(CollectionId="people", Image=image))
 ask("over quota", lambda: seeking.search_faces_by_image(CollectionId="people", Image=image))
 bound = rekognition({"aws_access_key_id": archive[0], "aws_secret_access_key": archive[1]})
@@ -81,5 +86,13 @@ header = boto3.client("rekognition", endpoint_url=ENDPOINT, aws_access_key_id=po
 header.meta.events.register(
     "before-sign.rekognition.*", lambda request, **_: request.headers.add_header("x-trombi-purpose", "find-missing-person"))
 ask("header", lambda: header.detect_faces(Image=image))
+
+for name, tag in (
+    ("tagged", "find-missing-person retail"),
+    ("tag narrowed", "find-missing-person"),
+    ("tag widened", "find-missing-person kyc"),
+):
+    ask(name, lambda: plain.tag_resource(ResourceArn=people, Tags={"purpose": tag}))
+ask("tag removed", lambda: plain.untag_resource(ResourceArn=people, TagKeys=["purpose"]))
 
 print(json.dumps(answers))

@@ -30,7 +30,11 @@ fn the_bill_passes_the_validator() {
     let csv = directory.path().join("focus.csv");
     let mut written = Vec::new();
     usage.write_focus(&mut written, "Example", "EUR").unwrap();
-    let written = String::from_utf8(written).unwrap();
+    passes(&String::from_utf8(written).unwrap(), &csv);
+}
+
+/// Panics with what the validator says unless it takes the rows, which are put into `csv`.
+pub fn passes(written: &str, csv: &Path) {
     let (header, rows) = written.split_once('\n').unwrap();
     let header = header
         .split(',')
@@ -38,7 +42,7 @@ fn the_bill_passes_the_validator() {
     // Its rule for SkuPriceId still asks for ChargeType, the name that ChargeCategory had in FOCUS 0.5.
     let header = header.collect::<Vec<_>>().join(",") + ",ChargeType\n";
     let rows: String = rows.lines().map(|row| format!("{row},Usage\n")).collect();
-    std::fs::write(&csv, header + &rows).unwrap();
+    std::fs::write(csv, header + &rows).unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
     std::fs::create_dir_all(&root).unwrap();
     let lock = std::fs::File::create(root.join("focus-lock")).unwrap();
@@ -55,7 +59,7 @@ fn the_bill_passes_the_validator() {
     let output = Command::new(validator.join("bin/focus-validator"))
         .current_dir(String::from_utf8(packages.stdout).unwrap().trim())
         .arg("--data-file")
-        .arg(&csv)
+        .arg(csv)
         .args(["--validate-version", "1.0"])
         .output()
         .unwrap();
