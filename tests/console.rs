@@ -1,4 +1,5 @@
-//! The console in a real browser, on a running server with real networks (`tests/console/flows.mjs`).
+//! The console in real browsers, on a running server with real networks: every flow in Chromium
+//! (`tests/console/flows.mjs`), the main ones in Firefox and WebKit (`tests/console/engines.mjs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,10 +21,11 @@ fn chromium() -> Option<PathBuf> {
         |path: &PathBuf| Command::new(path).arg("--version").output().is_ok_and(|output| output.status.success());
     let found = named.into_iter().chain(names).find(runs)?;
     // The driver wants a path, not a name.
-    if found.is_absolute() {
-        return Some(found);
-    }
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(&found)).find(|path| path.is_file())
+    if found.is_absolute() { Some(found) } else { on_path(&found) }
+}
+
+fn on_path(name: &Path) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 #[test]
@@ -58,6 +60,76 @@ fn every_flow_works_in_a_browser() {
     }
     // Every flow ran to its end.
     assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 21, "{told}");
+    println!("{told}");
+}
+
+/// An engine beside Chromium: its name for `engines.mjs`, its driver, and the program that the driver starts.
+struct Engine {
+    name: &'static str,
+    driver: PathBuf,
+    program: PathBuf,
+}
+
+/// `GECKODRIVER` and `FIREFOX`, `WEBKITDRIVER` and `MINIBROWSER` name programs that are not in their usual places.
+fn engine(name: &'static str, driver: (&str, &str), programs: (&str, &[&str])) -> Option<Engine> {
+    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    let usual = |name: &&str| if name.starts_with('/') { Some(PathBuf::from(name)) } else { on_path(Path::new(name)) };
+    let driver = named(driver.0).or_else(|| on_path(Path::new(driver.1)))?;
+    let program = named(programs.0).or_else(|| programs.1.iter().filter_map(usual).find(|path| path.is_file()))?;
+    Some(Engine { name, driver, program })
+}
+
+#[test]
+fn the_main_flows_work_in_firefox() {
+    let found = engine("firefox", ("GECKODRIVER", "geckodriver"), ("FIREFOX", &["firefox", "firefox-esr"]));
+    let Some(engine) = found else {
+        eprintln!("skipped: the console in Firefox: no Firefox or no geckodriver");
+        return;
+    };
+    main_flows(&engine, Command::new(&clients().node));
+}
+
+#[test]
+fn the_main_flows_work_in_webkit() {
+    let places = ["4.1", "6.0", "4.0"]
+        .map(|api| format!("/usr/lib/{}-linux-gnu/webkit2gtk-{api}/MiniBrowser", std::env::consts::ARCH));
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let found = engine("webkit", ("WEBKITDRIVER", "WebKitWebDriver"), ("MINIBROWSER", &places));
+    // It wants a display; this one draws into memory.
+    let (Some(engine), Some(screen)) = (found, on_path(Path::new("xvfb-run"))) else {
+        eprintln!("skipped: the console in WebKit: no MiniBrowser, WebKitWebDriver (webkit2gtk-driver) or xvfb-run");
+        return;
+    };
+    let mut command = Command::new(screen);
+    command.arg("-a").arg(&clients().node);
+    main_flows(&engine, command);
+}
+
+/// Runs `engines.mjs` with what starts Node.js.
+fn main_flows(engine: &Engine, mut command: Command) {
+    let Some(lfw) = shared().map(|dir| dir.join("datasets/lfw")).filter(|dir| dir.is_dir()) else {
+        return skipped("the console in another engine: no LFW");
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("pictures");
+    pictures::write_all(&clients().portrait_png, &folder);
+    write_people(&folder, &lfw);
+    command
+        .args(["tests/console/engines.mjs", engine.name])
+        .env("TROMBI", env!("CARGO_BIN_EXE_trombi"))
+        .env("DATA", directory.path())
+        .env("PICTURES", &folder)
+        .env("PACKAGES", console_packages())
+        .env("DRIVER", &engine.driver)
+        .env("BROWSER", &engine.program)
+        .env("NO_PROXY", "127.0.0.1")
+        .env_remove("AWS_ACCESS_KEY_ID");
+    found_by(&mut command);
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    // Every flow ran to its end.
+    assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 7, "{told}");
     println!("{told}");
 }
 

@@ -33,8 +33,13 @@ export const want = (yes) => keep(WANTED, yes ? "yes" : "no");
 // Nothing here may make an enrolment fail: a browser without room for pictures shows cards.
 const quietly = (work, otherwise) => work().catch(() => otherwise);
 
-export const put = (collection, faceId, blob) => quietly(async () => done((await store("readwrite")).put(blob, [collection, faceId])));
-export const get = (collection, faceId) => quietly(async () => done((await store("readonly")).get([collection, faceId])), undefined);
+// Kept as bytes: WebKit's private windows refuse to keep a Blob.
+export const put = (collection, faceId, blob) => quietly(async () => {
+  const bytes = await blob.arrayBuffer();
+  return done((await store("readwrite")).put(bytes, [collection, faceId]));
+});
+const asPicture = (bytes) => bytes && new Blob([bytes], { type: "image/jpeg" });
+export const get = (collection, faceId) => quietly(async () => asPicture(await done((await store("readonly")).get([collection, faceId]))), undefined);
 
 // Answers how many were there.
 export const erase = (collection, faceIds) => quietly(async () => {
@@ -55,6 +60,6 @@ export const eraseCollection = (collection) => quietly(async () => {
 }, 0);
 
 // A few of a collection's, in no order.
-export const some = (collection, most) => quietly(async () => done((await store("readonly")).getAll(ofCollection(collection), most)), []);
+export const some = (collection, most) => quietly(async () => (await done((await store("readonly")).getAll(ofCollection(collection), most))).map(asPicture), []);
 
 export const count = (collection) => quietly(async () => done((await store("readonly")).count(ofCollection(collection))), 0);

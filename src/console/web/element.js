@@ -80,6 +80,12 @@ export function say(text) {
   requestAnimationFrame(() => { told.textContent = text; });
 }
 
+// When what is on the page now has been painted, or soon in a tab that is not shown.
+export const painted = () => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, 200);
+});
+
 // One line of news inside the page: kind is "good", "bad" or "".
 export function notice(kind, ...children) {
   return element("div", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, ...children);

@@ -92,9 +92,12 @@ export const image = async (blob) => ({ Bytes: await base64(blob).catch(() => { 
 
 // Prepares and asks; makes the picture smaller once when the server finds it too large.
 export async function askWith(file, asking, known = null) {
+  // Most files go as they are: they are read while their first bytes are looked at.
+  const early = !known && file.size <= API_BYTES_MAX ? image(file) : null;
+  early?.catch(() => {}); // told by whoever awaits it
   const ready = known ?? await prepared(file);
   try {
-    return { ...ready, answer: await asking(await image(ready.blob)) };
+    return { ...ready, answer: await asking(await (early && ready.blob === file ? early : image(ready.blob))) };
   } catch (error) {
     if (error.code !== "ImageTooLargeException") throw error;
     const less = await smaller(file);

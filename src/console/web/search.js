@@ -3,7 +3,7 @@
 import { ask, call } from "./api.js";
 import { chooser, takeDrops, takePastes } from "./chooser.js";
 import { addressOf } from "./collections.js";
-import { button, element, freshId, say } from "./element.js";
+import { button, element, freshId, painted, say } from "./element.js";
 import { failed } from "./failure.js";
 import { nameOf, portrait } from "./face_card.js";
 import { Threshold, expectations, pairShort, restsOn } from "./odds.js";
@@ -102,7 +102,7 @@ class Search {
       performance.mark("trombi-search-shown");
       const n = this.found.matches.length;
       say(n ? t("search.found", { n }) : t("search.nobody", { threshold }));
-      if (asked.by === "image" && !asked.faces) this.others(asked, answer);
+      if (asked.by === "image" && !asked.faces) { await painted(); this.others(asked); }
     } catch (error) {
       if (turn === this.turn) { this.found = null; this.results.replaceChildren(failed(error, () => this.search())); }
     } finally {

@@ -1,9 +1,8 @@
 // Signing in with an access key, as a page and as a dialog in the middle of things.
 
-import { ask, Unreachable } from "./api.js";
-import { open } from "./dialog.js";
+// The first thing a visitor sees: what only a pressed button needs is read when it is pressed.
+
 import { button, element, field, tick } from "./element.js";
-import { said } from "./failure.js";
 import { session, signIn, signOut } from "./session.js";
 import { t } from "./words.js";
 
@@ -19,14 +18,16 @@ function form(ondone, accessKeyId = "") {
     if (!id.value.trim() || !secret.value) { wrong.textContent = t("signIn.both"); return; }
     go.disabled = true;
     try {
+      const { ask } = await import("./api.js");
       await signIn(id.value.trim(), secret.value.trim(), keepBox.checked);
       await ask("ListCollections", { MaxResults: 1 }, { patient: false });
       secret.value = "";
       ondone(true);
     } catch (error) {
       signOut();
-      wrong.textContent = error.code === "UnrecognizedClientException" || error.code === "InvalidSignatureException" ? t("signIn.wrong") : said(error);
-      if (!(error instanceof Unreachable)) secret.select();
+      const wrongPair = error.code === "UnrecognizedClientException" || error.code === "InvalidSignatureException";
+      wrong.textContent = wrongPair ? t("signIn.wrong") : await saidOf(error);
+      if (error.code) secret.select();
     } finally {
       go.disabled = false;
     }
@@ -46,13 +47,16 @@ export function signInPage(entered) {
       element("p", {}, t("signIn.first")), element("p", {}, t("signIn.more")), element("pre", {}, "trombi keys create")));
 }
 
+// Modules are files of the server: while it is away there are none.
+const saidOf = (error) => import("./failure.js").then(({ said }) => said(error), () => t("failure.unreachable"));
+
 let asking = null;
 // One dialog however many requests were refused; answers whether somebody signed in.
 export function signInDialog(error) {
   const was = session.accessKeyId ?? "";
   signOut();
-  asking ??= open(t("signIn.again"), (done) => element("div", { class: "stack" },
-    element("p", {}, error.code === "UnrecognizedClientException" ? t("signIn.revoked") : t("signIn.over")), form(done, was)))
+  asking ??= import("./dialog.js").then(({ open }) => open(t("signIn.again"), (done) => element("div", { class: "stack" },
+    element("p", {}, error.code === "UnrecognizedClientException" ? t("signIn.revoked") : t("signIn.over")), form(done, was))))
     .then(Boolean).finally(() => { asking = null; });
   return asking;
 }

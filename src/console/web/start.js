@@ -1,20 +1,17 @@
 // Start: the frame around every page, who is signed in, and which page an address means.
 
-import { whenSignedOut } from "./api.js";
 import { button, element, icon } from "./element.js";
-import { failed } from "./failure.js";
 import { signInDialog, signInPage } from "./sign_in.js";
-import { resume, session, signOut } from "./session.js";
+import { askServer, resume, session, signOut } from "./session.js";
 import { canSign } from "./sigv4.js";
 import { keep, languageChoice, t } from "./words.js";
-import { tryPage } from "./try.js";
 
 const main = document.getElementById("main");
 const ROOMS = [["try", "picture"], ["collections", "people"], ["record", "book"], ["keys", "key"]];
 
-// Pages beside the first are read when they are wanted.
+// Pages are read when they are wanted.
 const PAGES = {
-  try: () => tryPage(),
+  try: async () => (await import("./try.js")).tryPage(),
   collections: async (rest) => rest.length ? (await import("./collection.js")).collectionPage(rest) : (await import("./collections.js")).collectionsPage(),
   record: async () => (await import("./record.js")).recordPage(),
   keys: async () => (await import("./keys.js")).keysPage(),
@@ -30,11 +27,32 @@ async function route() {
   mark(name);
   if (session.signedRequests && !session.keyOfDay) return show(canSign() ? signInPage(entered) : insecure(), t("signIn.title"));
   try {
+    await signedIn();
     const page = await PAGES[name](rest, new URLSearchParams(query));
     if (turn === shown) show(page, t(`nav.${name}`));
   } catch (error) {
-    if (turn === shown) show(element("div", { class: "page" }, failed(error, route)), t(`nav.${name}`));
+    if (turn === shown) show(element("div", { class: "page" }, await told(error)), t(`nav.${name}`));
   }
+}
+
+async function told(error) {
+  try {
+    return (await import("./failure.js")).failed(error, route);
+  } catch { // modules are files of the server: while it is away there are none
+    return element("div", { class: "notice bad", role: "alert" }, element("p", {}, t("failure.unreachable")), button(t("again"), route));
+  }
+}
+
+let ready = null;
+// What every page but the sign-in needs, once.
+function signedIn() {
+  ready ??= import("./api.js").then(({ whenSignedOut }) => whenSignedOut(async (error) => {
+    const again = await signInDialog(error);
+    frame();
+    if (!again) { signOut(); frame(); route(); }
+    return again;
+  })).catch((error) => { ready = null; throw error; });
+  return ready;
 }
 
 function decode(part) {
@@ -110,17 +128,9 @@ document.getElementById("skip").addEventListener("click", (event) => {
 // A picture dropped beside the place for it must not replace the page.
 for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
 addEventListener("hashchange", route);
-whenSignedOut(async (error) => {
-  const again = await signInDialog(error);
-  frame();
-  if (!again) { signOut(); frame(); route(); }
-  return again;
-});
-
-try {
-  const server = await fetch("/console/server.json", { cache: "no-store" });
-  session.signedRequests = (await server.json()).SignedRequests;
-} catch { /* asked again by whatever is asked first */ }
+await askServer;
 if (session.signedRequests && canSign()) await resume();
 frame();
 await route();
+// After the first page, so that it comes first: what signing in and the next page will want.
+for (const name of ["api", "failure", "try"]) import(`./${name}.js`).catch(() => {});

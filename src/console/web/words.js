@@ -13,7 +13,10 @@ function chosen() {
 }
 
 export const language = chosen();
-const words = await (await fetch(`/console/${language}.json`)).json();
+const read = async (tag) => (await fetch(`/console/${tag}.json`)).json();
+// English stands in where another language lacks a text; the page preloads it, so that it is there by now.
+const [english, translated] = await Promise.all([read("en"), language === "en" ? {} : read(language)]);
+const words = { ...english, ...translated };
 document.documentElement.lang = language;
 
 const plural = new Intl.PluralRules(language);
