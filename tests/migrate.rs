@@ -83,13 +83,15 @@ async fn a_collection_moves_to_another_network_picture_by_picture() {
     assert_eq!(kept["FaceMatches"][0]["Face"]["ExternalImageId"], "second.png", "{kept}");
     let again = by("retail").args(["collections", "migrate", "crew"]).arg(&first).output().unwrap();
     assert!(words(&again.stderr).contains("of the network in use already"), "{}", words(&again.stderr));
+    let all = json(&by("retail").args(["--json", "collections", "list"]).output().unwrap());
+    assert_eq!(all["CollectionIds"], serde_json::json!(["crew", "crew.29.2"]), "{all}");
 }
 
 /// A user with both faces, by the API.
 async fn make_user(data: &std::path::Path) {
     let created = trombi(data).args(["--json", "keys", "create"]).output().unwrap();
     let key = json(&created);
-    let text = |name: &str| key[name].as_str().unwrap_or_else(|| panic!("{key}")).to_owned();
+    let text = |name: &str| key["AccessKey"][name].as_str().unwrap_or_else(|| panic!("{key}")).to_owned();
     let server = Server::start(data, &["--pack", "dlib"]);
     let client = sdk::client(&server.endpoint, &text("AccessKeyId"), &text("SecretAccessKey"));
     client.create_user().collection_id("crew").user_id("sailor").send().await.unwrap();

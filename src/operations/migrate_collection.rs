@@ -20,6 +20,12 @@ const OPERATION: &str = "MigrateCollection";
 const IOU_MIN: f32 = 0.2;
 
 impl Service {
+    /// Version of the network that faces are embedded with now, such as `95.1`.
+    #[must_use]
+    pub fn model_version(&self) -> &str {
+        &self.settings.model_version
+    }
+
     /// The id under which a picture's faces are enrolled.
     #[must_use]
     pub fn image_id(bytes: &[u8]) -> ImageId {

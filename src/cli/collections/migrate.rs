@@ -43,13 +43,13 @@ pub(super) fn run(global: &Global, service: &Service, arguments: &Arguments) -> 
     let old = &arguments.collection;
     let about = super::description(service, old)?;
     let version = super::model_number(&about.model_version);
-    let new = renamed(old, "migrating")?;
-    create(service, old, &new, global)?;
-    if super::model_number(&super::description(service, &new)?.model_version) == version {
+    if version == service.model_version() {
         return Err(Failure::other(format!(
             "collection `{old}` is of the network in use already; choose another one with --pack"
         )));
     }
+    let new = renamed(old, "migrating")?;
+    create(service, old, &new, global)?;
     let faces = every_face(service, old)?;
     let missing = migrate(global, service, &new, &faces, arguments)?;
     give_users(service, &new, &faces)?;
