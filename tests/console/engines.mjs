@@ -55,7 +55,7 @@ async function until(script, ...args) {
   for (;;) {
     const value = await run(`return ${script}`, ...args);
     if (value) return value;
-    assert(Date.now() < end, `never: ${script} ${JSON.stringify(args)}`);
+    if (Date.now() > end) throw new Error(`never: ${script} ${JSON.stringify(args)}; the page says: ${(await run("return document.body.innerText")).slice(0, 500)}`);
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }

@@ -198,7 +198,7 @@ impl Supply {
         for S3Address { bucket, prefix } in addresses.into_iter().filter_map(|path| S3Address::parse(path)) {
             let keys = self.buckets()?.list(&bucket, &prefix);
             let keys = keys.map_err(|error| Failure::other(format!("s3://{bucket}/{prefix}: {error}")))?;
-            let keys = keys.into_iter().filter(|key| walk::is_picture(Path::new(key)));
+            let keys = keys.into_iter().filter(|key| walk::is_named_as_picture(Path::new(key)));
             pictures.extend(keys.map(|key| Picture::Object { bucket: bucket.clone(), key }));
         }
         Ok(pictures)

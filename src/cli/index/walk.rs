@@ -90,9 +90,14 @@ fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().first() == Some(&b'.')
 }
 
-pub(in crate::cli) fn is_picture(path: &Path) -> bool {
+fn is_picture(path: &Path) -> bool {
+    is_named_as_picture(path) && path.is_file()
+}
+
+/// By its extension alone.
+pub(in crate::cli) fn is_named_as_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) && path.is_file()
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
