@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::support::clients::{clients, console_packages};
 use crate::support::installed::found_by;
@@ -41,17 +41,8 @@ fn every_flow_works_in_a_browser() {
     let folder = directory.path().join("pictures");
     write_pictures(&folder, &lfw);
     let mut command = Command::new(&clients().node);
-    command
-        .arg("tests/console/flows.mjs")
-        .env("TROMBI", env!("CARGO_BIN_EXE_trombi"))
-        .env("DATA", directory.path())
-        .env("PICTURES", &folder)
-        .env("PACKAGES", console_packages())
-        .env("CHROMIUM", chromium)
-        .env("NO_PROXY", "127.0.0.1")
-        .env_remove("AWS_ACCESS_KEY_ID");
-    found_by(&mut command);
-    let output = command.output().unwrap();
+    command.arg("tests/console/flows.mjs").env("CHROMIUM", chromium);
+    let output = on_a_server(&mut command, directory.path(), &folder);
     let told = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-failure.png");
@@ -61,6 +52,19 @@ fn every_flow_works_in_a_browser() {
     // Every flow ran to its end.
     assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 21, "{told}");
     println!("{told}");
+}
+
+/// Runs flows that start servers of their own, with data below `directory` and pictures in `folder`.
+fn on_a_server(command: &mut Command, directory: &Path, folder: &Path) -> Output {
+    command
+        .env("TROMBI", env!("CARGO_BIN_EXE_trombi"))
+        .env("DATA", directory)
+        .env("PICTURES", folder)
+        .env("PACKAGES", console_packages())
+        .env("NO_PROXY", "127.0.0.1")
+        .env_remove("AWS_ACCESS_KEY_ID");
+    found_by(command);
+    command.output().unwrap()
 }
 
 /// An engine beside Chromium: its name for `engines.mjs`, its driver, and the program that the driver starts.
@@ -116,16 +120,9 @@ fn main_flows(engine: &Engine, mut command: Command) {
     write_people(&folder, &lfw);
     command
         .args(["tests/console/engines.mjs", engine.name])
-        .env("TROMBI", env!("CARGO_BIN_EXE_trombi"))
-        .env("DATA", directory.path())
-        .env("PICTURES", &folder)
-        .env("PACKAGES", console_packages())
         .env("DRIVER", &engine.driver)
-        .env("BROWSER", &engine.program)
-        .env("NO_PROXY", "127.0.0.1")
-        .env_remove("AWS_ACCESS_KEY_ID");
-    found_by(&mut command);
-    let output = command.output().unwrap();
+        .env("BROWSER", &engine.program);
+    let output = on_a_server(&mut command, directory.path(), &folder);
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     // Every flow ran to its end.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::rules::{Sets, Stands};
 use super::{Global, output};
-use crate::ledger::{Class, Record, Unit, Units};
+use crate::ledger::{Class, Unit, Units};
 use crate::models::{self, Catalogue, Event, Installed, SetupOptions, Thoroughness};
 use crate::operations::types::ImageSource;
 use crate::operations::{OperationError, Oversight, Request, Response, Service, Settings};
@@ -136,12 +136,7 @@ fn oversight_of_the_moment(data_dir: &Path, scratch: &Path) -> Result<Oversight,
 /// Leaves an entry for what the person at this machine did beside the operations.
 pub(super) fn record(data_dir: &Path, operation: &'static str, detail: &str) -> Result<(), Failure> {
     let oversight = oversight(data_dir)?;
-    let standing = oversight.standing();
-    let tenant = standing.active().set().tenant_of(None, None).unwrap_or("local");
-    let mut entry = Record::new(now_ms(), Class::Manage, operation, tenant);
-    "local".clone_into(&mut entry.principal);
-    entry.detail = Some(detail.to_owned());
-    entry.policy = standing.hash(entry.at_ms);
+    let mut entry = oversight.entry_of_this_machine(Class::Manage, operation, detail);
     entry.units = Units::of(Unit::Manage, 1);
     oversight.ledger().record(&entry).map_err(|error| Failure::other(error.to_string()))?;
     Ok(())

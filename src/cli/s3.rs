@@ -41,11 +41,9 @@ pub(super) struct S3Address {
 impl S3Address {
     /// `None` for everything else, which is a path.
     pub(super) fn parse(path: &Path) -> Option<Self> {
-        let (bucket, prefix) = match path.to_str()?.strip_prefix("s3://")?.split_once('/') {
-            Some((bucket, prefix)) => (bucket, prefix.trim_matches('/')),
-            None => (path.to_str()?.strip_prefix("s3://")?, ""),
-        };
-        Some(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        let rest = path.to_str()?.strip_prefix("s3://")?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        Some(Self { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
     }
 }
 

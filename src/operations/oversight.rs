@@ -66,14 +66,21 @@ impl Oversight {
     /// # Errors
     /// Those of the ledger.
     pub fn record_rules(&self, detail: &str, refused: bool) -> Result<(), LedgerError> {
+        let mut entry = self.entry_of_this_machine(Class::Policy, "ChangePolicy", detail);
+        entry.outcome = if refused { Outcome::Refused } else { Outcome::Done };
+        self.ledger.record(&entry).map(|_| ())
+    }
+
+    /// An entry, done, for what the person at this machine did beside the operations.
+    #[must_use]
+    pub fn entry_of_this_machine(&self, class: Class, operation: &str, detail: &str) -> Record {
         let standing = self.standing();
         let tenant = standing.active().set().tenant_of(None, None).unwrap_or(NOBODY_ELSE);
-        let mut entry = Record::new(now_ms().unwrap_or_default(), Class::Policy, "ChangePolicy", tenant);
+        let mut entry = Record::new(now_ms().unwrap_or_default(), class, operation, tenant);
         entry.principal = NOBODY_ELSE.to_owned();
-        entry.outcome = if refused { Outcome::Refused } else { Outcome::Done };
         entry.detail = Some(detail.to_owned());
         entry.policy = standing.hash(entry.at_ms);
-        self.ledger.record(&entry).map(|_| ())
+        entry
     }
 
     /// The ledger, for what is no request: starts, stops, changes of rules.

@@ -192,10 +192,15 @@ impl Supply {
 
     /// All of them: those of files and folders first, then those of buckets.
     fn pictures(&self, paths: &[PathBuf]) -> Result<Vec<Picture>, Failure> {
-        let (addresses, paths): (Vec<_>, Vec<_>) = paths.iter().partition(|path| S3Address::parse(path).is_some());
-        let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
-        let mut pictures: Vec<Picture> = walk::pictures(&paths)?.pictures.into_iter().map(Picture::File).collect();
-        for S3Address { bucket, prefix } in addresses.into_iter().filter_map(|path| S3Address::parse(path)) {
+        let (mut files, mut addresses) = (Vec::new(), Vec::new());
+        for path in paths {
+            match S3Address::parse(path) {
+                Some(address) => addresses.push(address),
+                None => files.push(path.clone()),
+            }
+        }
+        let mut pictures: Vec<Picture> = walk::pictures(&files)?.pictures.into_iter().map(Picture::File).collect();
+        for S3Address { bucket, prefix } in addresses {
             let keys = self.buckets()?.list(&bucket, &prefix);
             let keys = keys.map_err(|error| Failure::other(format!("s3://{bucket}/{prefix}: {error}")))?;
             let keys = keys.into_iter().filter(|key| walk::is_named_as_picture(Path::new(key)));
