@@ -7,14 +7,10 @@ const PLACE = "trombi-session";
 const DAY_MS = 86_400_000;
 
 export const session = {
-  signedRequests: true, // whether this server wants signatures at all
+  signedRequests: document.querySelector("meta[name=trombi-signed-requests]").content !== "false", // whether this server wants signatures at all
   accessKeyId: null,
   keyOfDay: null,
 };
-
-// Asked as soon as this module runs, beside the language. Without an answer requests are signed, and the first one fails and says why.
-export const askServer = fetch("/console/server.json").then((reply) => reply.json())
-  .then((server) => { session.signedRequests = server.SignedRequests; }, () => {});
 
 const dateOf = (now) => stamp(now).slice(0, 8);
 const toText = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));

@@ -2,9 +2,9 @@
 
 import { button, element, icon } from "./element.js";
 import { signInDialog, signInPage } from "./sign_in.js";
-import { askServer, resume, session, signOut } from "./session.js";
+import { resume, session, signOut } from "./session.js";
 import { canSign } from "./sigv4.js";
-import { keep, languageChoice, t } from "./words.js";
+import { keep, languageChoice, t, wordsRead } from "./words.js";
 
 const main = document.getElementById("main");
 const ROOMS = [["try", "picture"], ["collections", "people"], ["record", "book"], ["keys", "key"]];
@@ -20,18 +20,18 @@ const PAGES = {
 let shown = 0;
 
 async function route() {
-  const turn = ++shown;
-  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const turn = ++shown, address = location.hash;
+  const [path, query = ""] = address.replace(/^#\/?/, "").split("?");
   const [room = "", ...rest] = path.split("/").map(decode);
   const name = room in PAGES ? room : "try";
   mark(name);
-  if (session.signedRequests && !session.keyOfDay) return show(canSign() ? signInPage(entered) : insecure(), t("signIn.title"));
+  if (session.signedRequests && !session.keyOfDay) return show(address, canSign() ? signInPage(entered) : insecure(), t("signIn.title"));
   try {
     await signedIn();
     const page = await PAGES[name](rest, new URLSearchParams(query));
-    if (turn === shown) show(page, t(`nav.${name}`));
+    if (turn === shown) show(address, page, t(`nav.${name}`));
   } catch (error) {
-    if (turn === shown) show(element("div", { class: "page" }, await told(error)), t(`nav.${name}`));
+    if (turn === shown) show(address, element("div", { class: "page" }, await told(error)), t(`nav.${name}`));
   }
 }
 
@@ -60,9 +60,9 @@ function decode(part) {
 }
 
 let first = true;
-function show(page, title) {
+function show(address, page, title) {
   main.replaceChildren(page);
-  main.dataset.shown = location.hash;
+  main.dataset.shown = address;
   document.title = `${title} · Trombi`;
   performance.mark("trombi-page");
   scrollTo(0, 0);
@@ -127,10 +127,14 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 // A picture dropped beside the place for it must not replace the page.
 for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
-addEventListener("hashchange", route);
-await askServer;
-if (session.signedRequests && canSign()) await resume();
-frame();
-await route();
-// After the first page, so that it comes first: what signing in and the next page will want.
-for (const name of ["api", "failure", "try"]) import(`./${name}.js`).catch(() => {});
+
+async function start() {
+  await wordsRead;
+  if (session.signedRequests && canSign()) await resume();
+  addEventListener("hashchange", route);
+  frame();
+  await route();
+  // After the first page, so that it comes first: what signing in and the next page will want.
+  for (const name of ["api", "failure", "try"]) import(`./${name}.js`).catch(() => {});
+}
+start();

@@ -13,10 +13,12 @@ function chosen() {
 }
 
 export const language = chosen();
-const read = async (tag) => (await fetch(`/console/${tag}.json`)).json();
-// English stands in where another language lacks a text; the page preloads it, so that it is there by now.
-const [english, translated] = await Promise.all([read("en"), language === "en" ? {} : read(language)]);
-const words = { ...english, ...translated };
+// English comes in the page itself, and stands in where another language lacks a text, or cannot be had.
+const words = JSON.parse(document.getElementById("words").textContent);
+// To be awaited before the first text. No module awaits anything while it is loaded: of two imports at once of one that
+// stands on such a module, WebKit lets the second go on before there is anything in it.
+export const wordsRead = language === "en" ? Promise.resolve()
+  : fetch(`/console/${language}.json`).then((reply) => reply.json()).then((own) => { Object.assign(words, own); }, () => {});
 document.documentElement.lang = language;
 
 const plural = new Intl.PluralRules(language);

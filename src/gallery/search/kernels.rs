@@ -160,6 +160,14 @@ pub(super) fn scan_together(path: Path, codes: &[u8], probes: [&[i8]; TOGETHER],
                 avx2::scan_together(codes, probes, products);
             }
         }
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx512Vnni => {
+            // SAFETY: as in `scan`.
+            #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
+            unsafe {
+                avx512::scan_together(codes, probes, products);
+            }
+        }
         _ => {
             for (probe, products) in probes.into_iter().zip(products) {
                 scan(path, codes, probe, products);
@@ -168,19 +176,31 @@ pub(super) fn scan_together(path: Path, codes: &[u8], probes: [&[i8]; TOGETHER],
     }
 }
 
-/// Asks for memory that is read soon: a hint, without effect on any result.
+/// Asks for memory that is read at once: a hint, without effect on any result.
 pub(super) fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
+    hint::<{ std::arch::x86_64::_MM_HINT_T0 }, T>(values);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
+/// As [`prefetch`], of memory that is read after some other: into the second-level cache.
+pub(super) fn prefetch_far<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    hint::<{ std::arch::x86_64::_MM_HINT_T1 }, T>(values);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
+#[cfg(target_arch = "x86_64")]
+fn hint<const HINT: i32, T>(values: &[T]) {
     for line in (0..size_of_val(values)).step_by(64) {
         // SAFETY: the address lies inside the slice; prefetching is part of every x86-64 processor and never faults.
         #[expect(unsafe_code, reason = "the language has no hint of its own")]
         unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().cast::<i8>().add(line));
+            std::arch::x86_64::_mm_prefetch::<HINT>(values.as_ptr().cast::<i8>().add(line));
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
 }
 
 /// Rows that share one bound: few enough that it is near to each one's own.
@@ -190,34 +210,34 @@ pub(super) const STRIDE: usize = 32;
 ///
 /// `least` has a number for every [`STRIDE`] rows.
 pub(super) fn select(path: Path, products: &[i32], least: &[i32], rows: &mut Vec<u32>) {
+    let (strides, rest) = products.as_chunks::<STRIDE>();
     match path {
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 | Path::Avx512Vnni => {
             // SAFETY: as in `scan`; both paths have AVX2.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                select_avx2(products, least, rows);
+                avx2::select(strides, least, rows);
             }
         }
-        _ => select_plain(products, least, rows),
+        _ => {
+            for (n, (products, &least)) in strides.iter().zip(least).enumerate() {
+                push_set(portable::reached(products, least), n * STRIDE, rows);
+            }
+        }
+    }
+    if let Some(&least) = least.get(strides.len()) {
+        push_set(portable::reached(rest, least), strides.len() * STRIDE, rows);
     }
 }
 
-/// The same code as [`select_plain`], which the compiler may turn into 8-wide instructions here.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn select_avx2(products: &[i32], least: &[i32], rows: &mut Vec<u32>) {
-    select_plain(products, least, rows);
-}
-
-#[inline(always)]
+/// Pushes `first` and the place of each bit that is set.
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "rows of one chunk")]
-fn select_plain(products: &[i32], least: &[i32], rows: &mut Vec<u32>) {
-    for (n, (products, &least)) in products.chunks(STRIDE).zip(least).enumerate() {
-        if products.iter().fold(false, |any, &product| any | (product >= least)) {
-            let found = products.iter().enumerate().filter(|(_, product)| **product >= least);
-            rows.extend(found.map(|(at, _)| (n * STRIDE + at) as u32));
-        }
+fn push_set(mut bits: u32, first: usize, rows: &mut Vec<u32>) {
+    while bits != 0 {
+        rows.push(first as u32 + bits.trailing_zeros());
+        bits &= bits - 1;
     }
 }
 
@@ -228,6 +248,11 @@ mod portable {
         for (product, row) in products.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
             *product = row.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)).map(group).sum();
         }
+    }
+
+    /// A bit for each product that is at least so much.
+    pub fn reached(products: &[i32], least: i32) -> u32 {
+        products.iter().rev().fold(0, |bits, &product| bits << 1 | u32::from(product >= least))
     }
 
     fn group((codes, probe): (&[u8], &[i8])) -> i32 {
@@ -243,12 +268,13 @@ mod portable {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx2 {
-    use super::{GROUP, GROUP_BYTES, TOGETHER};
+    use super::{GROUP, GROUP_BYTES, STRIDE, TOGETHER, push_set};
     use std::arch::x86_64::{
         __m128i, __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm_storeu_si128, _mm256_add_epi16,
-        _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_hadd_epi32,
-        _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16,
-        _mm256_setzero_si256, _mm256_srli_epi16,
+        _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpgt_epi32,
+        _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+        _mm256_movemask_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
+        _mm256_srli_epi16,
     };
 
     /// Groups whose products fit 16-bit sums: 4 groups are 8 sums of two products of at most 15 x 127, 30,480 in all.
@@ -371,6 +397,26 @@ mod avx2 {
     }
 
     #[target_feature(enable = "avx2")]
+    pub fn select(strides: &[[i32; STRIDE]], least: &[i32], rows: &mut Vec<u32>) {
+        for (n, (products, &least)) in strides.iter().zip(least).enumerate() {
+            push_set(!below(products, _mm256_set1_epi32(least)), n * STRIDE, rows);
+        }
+    }
+
+    /// A bit for each product below `least`.
+    #[target_feature(enable = "avx2")]
+    fn below(products: &[i32; STRIDE], least: __m256i) -> u32 {
+        let mut bits = 0;
+        for (n, eight) in products.as_chunks::<8>().0.iter().enumerate() {
+            // SAFETY: eight products of 32 bits have 32 bytes; the load needs no alignment.
+            let eight = unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) };
+            let eight = _mm256_castsi256_ps(_mm256_cmpgt_epi32(least, eight));
+            bits |= _mm256_movemask_ps(eight).cast_unsigned() << (8 * n);
+        }
+        bits
+    }
+
+    #[target_feature(enable = "avx2")]
     pub fn scan_together(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
         match probes[0].len() / GROUP {
             1 => together::<1>(codes, probes, out),
@@ -409,64 +455,236 @@ mod avx2 {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, reason = "vector loads by pointer; each block says why it is within bounds")]
+#[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx512 {
-    use super::{GROUP, GROUP_BYTES};
+    use super::{GROUP, GROUP_BYTES, TOGETHER};
     use std::arch::x86_64::{
-        __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm256_and_si256, _mm256_castsi256_si128,
-        _mm256_dpbusd_epi32, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_set1_epi8, _mm256_setzero_si256,
-        _mm256_srli_epi16, _mm512_and_si512, _mm512_castsi256_si512, _mm512_dpbusd_epi32, _mm512_inserti64x4,
-        _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srli_epi16,
+        __m512i, _mm_storeu_si128, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_dpbusd_epi32,
+        _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi64, _mm512_reduce_add_epi32,
+        _mm512_set1_epi8, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_srli_epi16, _mm512_storeu_si512,
+        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
     };
 
-    const PAIR_BYTES: usize = 2 * GROUP_BYTES;
+    /// Groups in one register of codes; where their number is odd, the last half register is zero.
+    const PAIR: usize = 2;
+    /// Pairs of a probe that stays in registers.
+    const PAIRS_MAX: usize = 4;
+    /// Rows whose sums are folded at once, for one probe.
+    const ROWS: usize = 16;
+    /// The same for several probes.
+    const ROWS_TOGETHER: usize = 4;
 
-    #[target_feature(enable = "avx2")]
-    fn load(bytes: &[i8]) -> __m256i {
-        debug_assert!(bytes.len() >= GROUP_BYTES);
-        // SAFETY: half a group of a probe has 32 bytes; the load needs no alignment.
-        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    /// A pair of groups of the probe in two registers.
+    #[derive(Clone, Copy)]
+    struct Halves {
+        low: __m512i,
+        high: __m512i,
     }
 
-    /// Two groups at once where there are two: 128 components in one register of codes.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2")]
-    pub fn scan(codes: &[u8], probe: &[i8], products: &mut [i32]) {
-        let groups = probe.len() / GROUP;
-        let mut pairs: Vec<(__m512i, __m512i)> = Vec::with_capacity(groups / 2);
-        for two in probe.chunks_exact(2 * GROUP) {
-            let (first, second) = two.split_at(GROUP);
-            let join = |a, b| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(load(a)), load(b));
-            pairs.push((join(first, second), join(&first[GROUP_BYTES..], &second[GROUP_BYTES..])));
+    /// Bytes of a pair of groups of codes, of which the second is missing where `half`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn load(bytes: &[u8], half: bool) -> __m512i {
+        debug_assert!(bytes.len() >= if half { GROUP_BYTES } else { PAIR * GROUP_BYTES });
+        // SAFETY: there are 64 bytes, or 32 where the mask lets no more be read; neither load needs alignment.
+        unsafe {
+            if half {
+                _mm512_maskz_loadu_epi64(0x0f, bytes.as_ptr().cast())
+            } else {
+                _mm512_loadu_si512(bytes.as_ptr().cast())
+            }
         }
-        let last = probe.chunks_exact(2 * GROUP).remainder();
-        for (product, row) in products.iter_mut().zip(codes.chunks_exact(groups * GROUP_BYTES)) {
-            let mask = _mm512_set1_epi8(15);
+    }
+
+    /// A probe's values in the order of the codes.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn halves(pair: &[i8]) -> Halves {
+        let mut halves = [[0u8; PAIR * GROUP_BYTES]; 2];
+        for (group, at) in pair.chunks_exact(GROUP).zip([0, GROUP_BYTES]) {
+            for j in 0..GROUP_BYTES {
+                halves[0][at + j] = group[j].cast_unsigned();
+                halves[1][at + j] = group[GROUP_BYTES + j].cast_unsigned();
+            }
+        }
+        Halves { low: load(&halves[0], false), high: load(&halves[1], false) }
+    }
+
+    /// The registers of a probe of `G` groups; those beyond are not used.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn registers<const G: usize>(probe: &[i8]) -> [Halves; PAIRS_MAX] {
+        let mut registers = [Halves { low: _mm512_setzero_si512(), high: _mm512_setzero_si512() }; PAIRS_MAX];
+        for (pair, place) in probe[..G * GROUP].chunks(PAIR * GROUP).zip(&mut registers) {
+            *place = halves(pair);
+        }
+        registers
+    }
+
+    /// Adds the products of a pair of groups of a row to sixteen sums of 32 bits.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn add(sums: __m512i, codes: Halves, probe: Halves) -> __m512i {
+        _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums, codes.low, probe.low), codes.high, probe.high)
+    }
+
+    /// The codes of a pair of groups, as bytes 0 to 15.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn unpack(codes: &[u8], half: bool) -> Halves {
+        let both = load(codes, half);
+        let mask = _mm512_set1_epi8(15);
+        Halves { low: _mm512_and_si512(both, mask), high: _mm512_and_si512(_mm512_srli_epi16::<4>(both), mask) }
+    }
+
+    /// Pair `k` of a row of `G` groups.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn unpack_of<const G: usize>(row: &[u8], k: usize) -> Halves {
+        unpack(&row[k * PAIR * GROUP_BYTES..], k * PAIR + 1 == G)
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn row_sums<const G: usize>(row: &[u8], probe: &[Halves; PAIRS_MAX]) -> __m512i {
+        let mut sums = _mm512_setzero_si512();
+        for k in 0..G.div_ceil(PAIR) {
+            sums = add(sums, unpack_of::<G>(row, k), probe[k]);
+        }
+        sums
+    }
+
+    /// The totals of four rows, each in quarters.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn four_rows<const G: usize>(rows: &[u8], probe: &[Halves; PAIRS_MAX]) -> __m512i {
+        let bytes = G * GROUP_BYTES;
+        fold_quarters([
+            row_sums::<G>(&rows[..bytes], probe),
+            row_sums::<G>(&rows[bytes..2 * bytes], probe),
+            row_sums::<G>(&rows[2 * bytes..3 * bytes], probe),
+            row_sums::<G>(&rows[3 * bytes..4 * bytes], probe),
+        ])
+    }
+
+    /// For each quarter of the registers, its totals of the four, in order.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn fold_quarters([a, b, c, d]: [__m512i; 4]) -> __m512i {
+        let first = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let second = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        _mm512_add_epi32(_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second))
+    }
+
+    /// Quarter `n` is the sum of the four quarters of register `n`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn gather([a, b, c, d]: [__m512i; 4]) -> __m512i {
+        let halve = |a, b| {
+            // a0 a2 b0 b2 and a1 a3 b1 b3
+            _mm512_add_epi32(_mm512_shuffle_i32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b))
+        };
+        halve(halve(a, b), halve(c, d))
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn scan_block<const G: usize>(codes: &[u8], probe: &[i8], out: &mut [i32]) {
+        let probe = registers::<G>(probe);
+        let bytes = G * GROUP_BYTES;
+        let (blocks, rest) = out.as_chunks_mut::<ROWS>();
+        let split = blocks.len() * ROWS * bytes;
+        for (totals, rows) in blocks.iter_mut().zip(codes[..split].chunks_exact(ROWS * bytes)) {
+            let all = gather([
+                four_rows::<G>(&rows[..4 * bytes], &probe),
+                four_rows::<G>(&rows[4 * bytes..8 * bytes], &probe),
+                four_rows::<G>(&rows[8 * bytes..12 * bytes], &probe),
+                four_rows::<G>(&rows[12 * bytes..], &probe),
+            ]);
+            // SAFETY: sixteen products of 32 bits have 64 bytes; the store needs no alignment.
+            unsafe { _mm512_storeu_si512(totals.as_mut_ptr().cast(), all) };
+        }
+        for (total, row) in rest.iter_mut().zip(codes[split..].chunks_exact(bytes)) {
+            *total = _mm512_reduce_add_epi32(row_sums::<G>(row, &probe));
+        }
+    }
+
+    /// Rows of any number of groups.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn scan_long(codes: &[u8], probe: &[i8], out: &mut [i32]) {
+        let mut registers = Vec::with_capacity(probe.len().div_ceil(PAIR * GROUP));
+        for pair in probe.chunks(PAIR * GROUP) {
+            registers.push(halves(pair));
+        }
+        for (total, row) in out.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
             let mut sums = _mm512_setzero_si512();
-            for (codes, (low, high)) in row.chunks_exact(PAIR_BYTES).zip(&pairs) {
-                // SAFETY: two groups of codes have 64 bytes; the load needs no alignment.
-                let both = unsafe { _mm512_loadu_si512(codes.as_ptr().cast()) };
-                sums = _mm512_dpbusd_epi32(sums, _mm512_and_si512(both, mask), *low);
-                sums = _mm512_dpbusd_epi32(sums, _mm512_and_si512(_mm512_srli_epi16::<4>(both), mask), *high);
+            for (codes, probe) in row.chunks(PAIR * GROUP_BYTES).zip(&registers) {
+                sums = add(sums, unpack(codes, codes.len() == GROUP_BYTES), *probe);
             }
-            *product = _mm512_reduce_add_epi32(sums);
-            if !last.is_empty() {
-                *product += one_group(&row[row.len() - GROUP_BYTES..], last);
+            *total = _mm512_reduce_add_epi32(sums);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    pub fn scan(codes: &[u8], probe: &[i8], out: &mut [i32]) {
+        match probe.len() / GROUP {
+            1 => scan_block::<1>(codes, probe, out),
+            2 => scan_block::<2>(codes, probe, out),
+            3 => scan_block::<3>(codes, probe, out),
+            4 => scan_block::<4>(codes, probe, out),
+            5 => scan_block::<5>(codes, probe, out),
+            6 => scan_block::<6>(codes, probe, out),
+            7 => scan_block::<7>(codes, probe, out),
+            8 => scan_block::<8>(codes, probe, out),
+            _ => scan_long(codes, probe, out),
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    pub fn scan_together(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
+        match probes[0].len() / GROUP {
+            1 => together::<1>(codes, probes, out),
+            2 => together::<2>(codes, probes, out),
+            3 => together::<3>(codes, probes, out),
+            4 => together::<4>(codes, probes, out),
+            _ => {
+                for (probe, out) in probes.into_iter().zip(out) {
+                    scan(codes, probe, out);
+                }
             }
         }
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2")]
-    fn one_group(codes: &[u8], probe: &[i8]) -> i32 {
-        debug_assert!(codes.len() >= GROUP_BYTES);
-        let mask = _mm256_set1_epi8(15);
-        // SAFETY: a group of codes has 32 bytes; the load needs no alignment.
-        let both = unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) };
-        let low = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_and_si256(both, mask), load(probe));
-        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(both), mask);
-        let sums = _mm256_dpbusd_epi32(low, high, load(&probe[GROUP_BYTES..]));
-        let half = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-        let quarter = _mm_hadd_epi32(half, half);
-        _mm_cvtsi128_si32(_mm_hadd_epi32(quarter, quarter))
+    /// Unpacks each row once for all probes.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn together<const G: usize>(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
+        let registers = [
+            registers::<G>(probes[0]),
+            registers::<G>(probes[1]),
+            registers::<G>(probes[2]),
+            registers::<G>(probes[3]),
+        ];
+        let bytes = G * GROUP_BYTES;
+        let split = out[0].len() / ROWS_TOGETHER * ROWS_TOGETHER;
+        let [mut a, mut b, mut c, mut d] = out.map(|out| out.split_at_mut(split));
+        let blocks = (a.0.as_chunks_mut::<ROWS_TOGETHER>().0.iter_mut())
+            .zip(b.0.as_chunks_mut::<ROWS_TOGETHER>().0)
+            .zip(c.0.as_chunks_mut::<ROWS_TOGETHER>().0)
+            .zip(d.0.as_chunks_mut::<ROWS_TOGETHER>().0);
+        for ((((a, b), c), d), rows) in blocks.zip(codes.chunks_exact(ROWS_TOGETHER * bytes)) {
+            let mut sums = [[_mm512_setzero_si512(); ROWS_TOGETHER]; TOGETHER];
+            for n in 0..ROWS_TOGETHER {
+                for k in 0..G.div_ceil(PAIR) {
+                    let codes = unpack_of::<G>(&rows[n * bytes..(n + 1) * bytes], k);
+                    for p in 0..TOGETHER {
+                        sums[p][n] = add(sums[p][n], codes, registers[p][k]);
+                    }
+                }
+            }
+            let [first, second, third, fourth] = sums;
+            let folded =
+                gather([fold_quarters(first), fold_quarters(second), fold_quarters(third), fold_quarters(fourth)]);
+            // SAFETY: four products of 32 bits have 16 bytes; the stores need no alignment.
+            unsafe {
+                _mm_storeu_si128(a.as_mut_ptr().cast(), _mm512_castsi512_si128(folded));
+                _mm_storeu_si128(b.as_mut_ptr().cast(), _mm512_extracti32x4_epi32::<1>(folded));
+                _mm_storeu_si128(c.as_mut_ptr().cast(), _mm512_extracti32x4_epi32::<2>(folded));
+                _mm_storeu_si128(d.as_mut_ptr().cast(), _mm512_extracti32x4_epi32::<3>(folded));
+            }
+        }
+        let rest = &codes[split * bytes..];
+        for (probe, out) in probes.into_iter().zip([&mut a.1, &mut b.1, &mut c.1, &mut d.1]) {
+            scan_block::<G>(rest, probe, out);
+        }
     }
 }
 

@@ -77,12 +77,17 @@ pub(super) fn read_vector<Id: Owner>(
 
 /// Pairs of a probe and a chunk that are worked on together: rows that are looked at again lie anywhere in memory, and
 /// while one is waited for the others are on their way too.
-const PAIRS_TOGETHER: usize = 16;
+const PAIRS_TOGETHER: usize = 64;
+/// Chunks that are worked on together: of more, the rows that are on their way would push each other out again.
+const CHUNKS_TOGETHER: usize = 16;
 
 /// Chunks to be shown to [`Scan::look`] at once for so many probes.
 pub(super) fn chunks_together(probes: usize) -> usize {
-    (PAIRS_TOGETHER / probes.max(1)).max(1)
+    (PAIRS_TOGETHER / probes.max(1)).clamp(1, CHUNKS_TOGETHER)
 }
+
+/// Rows whose heads are asked for at once, while as many of the chunk before are looked at.
+const ROWS_AHEAD: usize = 128;
 
 /// Probes, and the room that a pass needs beside them.
 pub(super) struct Scan<'a> {
@@ -150,8 +155,9 @@ impl<'a> Scan<'a> {
         self.pairs.clear();
         self.selected.clear();
         for (n, chunk) in chunks.iter().enumerate() {
+            let ahead = chunks.get(n + 1).and_then(|chunk| chunk.codes()).map_or(&[][..], Codes::heads);
             if let Some(codes) = chunk.codes() {
-                self.look_at_heads(n, codes, findings);
+                self.look_at_heads(n, codes, ahead, findings);
             }
         }
         self.look_at_tails(chunks, findings);
@@ -160,12 +166,12 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Selects rows of a chunk by the products of their heads with each probe.
-    fn look_at_heads<Id>(&mut self, chunk: usize, codes: &Codes, findings: &impl Findings<Id>) {
+    /// Selects rows of a chunk by the products of their heads with each probe. `ahead` are the heads to be read next.
+    fn look_at_heads<Id>(&mut self, chunk: usize, codes: &Codes, ahead: &[u8], findings: &impl Findings<Id>) {
         let coded = self.coded_for(codes.codec());
         let mut first = 0;
         while first < self.probes.len() {
-            let count = self.multiply(codes, coded, first);
+            let count = self.multiply(codes, coded, first, ahead);
             for n in 0..count {
                 let probe = first + n;
                 let look = self.coded[coded].1[probe].first_look(findings.cosine_min(probe));
@@ -186,16 +192,26 @@ impl<'a> Scan<'a> {
     }
 
     /// Products of the heads with the next probes; says with how many.
-    fn multiply(&mut self, codes: &Codes, coded: usize, first: usize) -> usize {
+    fn multiply(&mut self, codes: &Codes, coded: usize, first: usize, ahead: &[u8]) -> usize {
+        let Self { path, products, .. } = self;
         let probes = &self.coded[coded].1[first..];
         let values = |n: usize| probes[n].head.values.as_slice();
-        if probes.len() >= TOGETHER {
-            let products = self.products.each_mut().map(|products| &mut products[..codes.rows()]);
-            kernels::scan_together(self.path, codes.heads(), std::array::from_fn(values), products);
-            return TOGETHER;
+        let bytes = ROWS_AHEAD * codes.codec().head_bytes();
+        // The processor fetches ahead by itself, but not beyond a page of memory, so it would wait every few rows.
+        let ahead = if first == 0 { ahead } else { &[] };
+        let ahead = ahead.chunks(bytes).chain(std::iter::repeat(&[][..]));
+        let several = probes.len() >= TOGETHER;
+        for (n, (heads, ahead)) in codes.heads().chunks(bytes).zip(ahead).enumerate() {
+            kernels::prefetch_far(ahead);
+            let rows = n * ROWS_AHEAD..(n * ROWS_AHEAD + ROWS_AHEAD).min(codes.rows());
+            if several {
+                let products = products.each_mut().map(|products| &mut products[rows.clone()]);
+                kernels::scan_together(*path, heads, std::array::from_fn(values), products);
+            } else {
+                kernels::scan(*path, heads, values(0), &mut products[0][rows]);
+            }
         }
-        kernels::scan(self.path, codes.heads(), values(0), &mut self.products[0][..codes.rows()]);
-        1
+        if several { TOGETHER } else { 1 }
     }
 
     /// Takes the rows that reach what their stride needs, by the products in a slot, for the last pair.

@@ -1,5 +1,6 @@
 //! One request to one answer.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::body::{self, Body, Budget};
 use super::metrics::Metrics;
 use super::{Auth, Limits, declared, loopback};
-use crate::console::{self, Page};
+use crate::console::{Console, Page};
 use crate::operations::{Answered, Caller, Declared, Response as Output, Signer};
 use crate::policy::Principal;
 use crate::protocol::Api;
@@ -32,9 +33,7 @@ const TARGET: &str = "x-amz-target";
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
-const BROWSER_HEADERS: [(&str, &str); 7] = [
-    ("content-security-policy", console::CONTENT_SECURITY_POLICY),
+const BROWSER_HEADERS: [(&str, &str); 6] = [
     ("permissions-policy", "camera=(self), microphone=(), geolocation=(), display-capture=()"),
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
@@ -61,6 +60,7 @@ type Reply = Response<Full<Bytes>>;
 pub(super) struct Desk {
     api: Arc<dyn Api>,
     auth: Auth,
+    console: Console,
     pub(super) limits: Limits,
     pub(super) metrics: Metrics,
     keys: SigningKeys,
@@ -136,6 +136,7 @@ impl Desk {
         let places = running_max + queue_max.min(Semaphore::MAX_PERMITS / 2);
         Self {
             api,
+            console: Console::new(auth == Auth::SigV4),
             auth,
             metrics: Metrics::new(),
             keys: SigningKeys::default(),
@@ -175,12 +176,8 @@ impl Desk {
 
     /// The console's files. They are the same for everybody, so nobody signs for them.
     fn read(&self, path: &str, parts: &Parts, id: &str) -> Reply {
-        if path == console::SERVER {
-            let signed = self.auth == Auth::SigV4;
-            let text = format!("{{\"SignedRequests\":{signed}}}\n");
-            return for_browsers(reply(StatusCode::OK, PLAIN_JSON, text.into_bytes(), id));
-        }
-        console::page(path).map_or_else(|| nothing_here(id), |page| for_browsers(page_reply(&page, parts, id)))
+        let Some(page) = self.console.page(path) else { return nothing_here(id) };
+        for_browsers(page_reply(page, parts, id), self.console.policy())
     }
 
     /// The ledger's public files, as witnesses and verifiers read them: C2SP tlog-tiles.
@@ -433,11 +430,14 @@ fn page_reply(page: &Page, parts: &Parts, id: &str) -> Reply {
     let mut reply = if is_known {
         reply(StatusCode::NOT_MODIFIED, HeaderValue::from_static(page.content_type), Vec::new(), id)
     } else {
-        let mut reply = Response::new(Full::new(Bytes::from_static(page.bytes)));
+        let mut reply = Response::new(Full::new(match &page.bytes {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
+        }));
         reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(page.content_type));
         reply
     };
-    if let Ok(etag) = HeaderValue::from_str(page.etag) {
+    if let Ok(etag) = HeaderValue::from_str(&page.etag) {
         reply.headers_mut().insert(header::ETAG, etag);
     }
     reply
@@ -445,9 +445,13 @@ fn page_reply(page: &Page, parts: &Parts, id: &str) -> Reply {
 
 /// What a browser is to hold against a page, and against whatever may get into it. `no-cache` lets it keep a file
 /// and ask each time whether that is still the current one, so that the files of two versions never meet.
-fn for_browsers(mut reply: Reply) -> Reply {
+fn for_browsers(mut reply: Reply, policy: &str) -> Reply {
     for (name, value) in BROWSER_HEADERS {
         reply.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    // Made of visible ASCII.
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        reply.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     reply
 }
