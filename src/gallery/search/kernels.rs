@@ -39,7 +39,8 @@ impl Path {
             if std::arch::is_x86_feature_detected!("avx2") {
                 paths.push(Self::Avx2);
             }
-            let vnni = std::arch::is_x86_feature_detected!("avx512f")
+            let vnni = std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("avx512f")
                 && std::arch::is_x86_feature_detected!("avx512bw")
                 && std::arch::is_x86_feature_detected!("avx512vl")
                 && std::arch::is_x86_feature_detected!("avx512vnni");
@@ -119,6 +120,9 @@ pub(super) fn scan(path: Path, codes: &[u8], probe: &[i8], products: &mut [i32])
     assert_eq!(codes.len(), products.len() * probe.len() / 2, "codes of as many rows as products");
     match path {
         Path::Portable => portable::scan(codes, probe, products),
+        // A probe is put in order for the wide registers first, which a single row does not pay for.
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx512Vnni if products.len() == 1 => scan(Path::Avx2, codes, probe, products),
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 => {
             // SAFETY: a `Path` other than `Portable` comes from `Path::available`, which saw AVX2; lengths are asserted.
