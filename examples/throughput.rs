@@ -1,6 +1,6 @@
 //! Picture files to embeddings, timed after a warm-up, one thread; `scripts/bench-peers` runs it beside the peers.
 //!
-//! `throughput --models DIR --embedder retail-0095|mobilefacenet --list FILE --repeats N [--precision f32|bf16]`
+//! `throughput --models DIR [--pack NAME | --embedder mobilefacenet] --list FILE --repeats N [--precision f32|bf16]`
 
 #![allow(clippy::print_stdout, reason = "prints its result")]
 
@@ -19,9 +19,12 @@ struct Arguments {
     /// Folder with the networks, by network folder.
     #[arg(long)]
     models: PathBuf,
-    /// `retail-0095`, or `mobilefacenet` as another model by contract.
+    /// A pack of the catalogue.
+    #[arg(long, default_value = "retail")]
+    pack: String,
+    /// `mobilefacenet`, in place of the pack's embedder: another model by contract.
     #[arg(long)]
-    embedder: String,
+    embedder: Option<String>,
     /// One picture a line.
     #[arg(long)]
     list: PathBuf,
@@ -55,11 +58,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let installed = models::install(&SetupOptions {
         models_dir: Some(arguments.models.clone()),
         shared_dir: None,
-        ..SetupOptions::new(PathBuf::from("target/trombi-bench"))
+        pack: Some(arguments.pack.clone()),
+        ..SetupOptions::new(Path::new("target/trombi-bench").join(&arguments.pack))
     })?;
-    let (embedder, embedder_contract) = match arguments.embedder.as_str() {
-        "mobilefacenet" => mobilefacenet(&arguments.models),
-        _ => (installed.embedder, installed.embedder_contract),
+    let (embedder, embedder_contract) = match arguments.embedder.as_deref() {
+        Some("mobilefacenet") => mobilefacenet(&arguments.models),
+        Some(other) => return Err(format!("no embedder `{other}`").into()),
+        None => (installed.embedder, installed.embedder_contract),
     };
     let vision = Vision::open(&VisionOptions {
         runtime_library: installed.runtime_library,

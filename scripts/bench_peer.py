@@ -2,8 +2,8 @@
 
 usage: bench_peer.py PEER LIST REPEATS MODELS [--levels L1,L2]
 
-PEER is `onnxruntime` or `openvino` (YuNet and MobileFaceNet on that runtime, OpenCV for pixels) or
-`face_recognition` (dlib's HOG detector, five points and ResNet). LIST names one picture a line. Every peer uses
+PEER is `onnxruntime` or `openvino` (YuNet and MobileFaceNet on that runtime, OpenCV for pixels), `face_recognition`
+(dlib's HOG detector, five points and ResNet) or `face_recognition_cnn` (with its MMOD detector). LIST names one picture a line. Every peer uses
 one thread. `--levels` gives the longest sides at which the detector runs; without it the picture's own size.
 """
 import json
@@ -133,12 +133,12 @@ def network_pipeline(peer, models, levels):
     return pipeline
 
 
-def face_recognition_pipeline():
+def face_recognition_pipeline(detector):
     import face_recognition
 
     def pipeline(path):
         image = face_recognition.load_image_file(path)
-        encodings = face_recognition.face_encodings(image, face_recognition.face_locations(image))
+        encodings = face_recognition.face_encodings(image, face_recognition.face_locations(image, model=detector))
         return encodings[0] if encodings else None
 
     return pipeline
@@ -149,8 +149,8 @@ def main():
     levels = [int(v) for v in sys.argv[6].split(",")] if len(sys.argv) > 6 else None
     paths = open(listing, encoding="utf-8").read().split("\n")
     paths = [path for path in paths if path]
-    if peer == "face_recognition":
-        pipeline = face_recognition_pipeline()
+    if peer.startswith("face_recognition"):
+        pipeline = face_recognition_pipeline("cnn" if peer.endswith("cnn") else "hog")
     else:
         pipeline = network_pipeline(peer, models, levels)
     for path in paths[:5]:

@@ -54,6 +54,23 @@ fn every_flow_works_in_a_browser() {
     println!("{told}");
 }
 
+#[test]
+#[ignore = "prints how soon the pages come and what they add to a search; in the release profile, on a quiet machine"]
+fn measure() {
+    let Some(lfw) = shared().map(|dir| dir.join("datasets/lfw")).filter(|dir| dir.is_dir()) else {
+        return skipped("measuring the console: no LFW");
+    };
+    let chromium = chromium().expect("a Chromium");
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("pictures");
+    write_pictures(&folder, &lfw);
+    let mut command = Command::new(&clients().node);
+    command.arg("tests/console/measure.mjs").env("CHROMIUM", chromium);
+    let output = on_a_server(&mut command, directory.path(), &folder);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// Runs flows that start servers of their own, with data below `directory` and pictures in `folder`.
 fn on_a_server(command: &mut Command, directory: &Path, folder: &Path) -> Output {
     command

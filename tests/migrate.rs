@@ -52,6 +52,12 @@ async fn a_collection_moves_to_another_network_picture_by_picture() {
     assert!(refused.contains("collections migrate"), "{refused}");
     assert!(!json(&search("dlib"))["FaceMatches"].as_array().unwrap().is_empty());
 
+    // A mistyped folder leaves nothing behind.
+    let mistyped = by("retail").args(["collections", "migrate", "crew", "/no/such/folder"]).output().unwrap();
+    assert!(!mistyped.status.success() && words(&mistyped.stderr).contains("/no/such/folder"));
+    let listed = by("dlib").args(["collections", "list"]).output().unwrap();
+    assert!(!words(&listed.stdout).contains("crew.migrating"), "{}", words(&listed.stdout));
+
     // One picture of two is not enough: the old one serves on.
     let half = by("retail").args(["collections", "migrate", "crew"]).arg(first.parent().unwrap()).output().unwrap();
     assert!(!half.status.success());

@@ -49,9 +49,12 @@ pub(super) fn run(global: &Global, service: &Service, arguments: &Arguments) -> 
         )));
     }
     let new = renamed(old, "migrating")?;
+    // First, so that a mistyped path leaves nothing behind.
+    let supply = Supply::open(arguments)?;
+    let pictures = supply.pictures(&arguments.pictures)?;
     create(service, old, &new, global)?;
     let faces = every_face(service, old)?;
-    let missing = migrate(global, service, &new, &faces, arguments)?;
+    let missing = migrate(global, service, &new, &faces, &supply, &pictures)?;
     give_users(service, &new, &faces)?;
     if missing > 0 && !arguments.leave_out_missing {
         output::line(&format!(
@@ -119,7 +122,8 @@ fn migrate(
     service: &Service,
     new: &CollectionId,
     faces: &[FaceRecord],
-    arguments: &Arguments,
+    supply: &Supply,
+    pictures: &[Picture],
 ) -> Result<usize, Failure> {
     let mut by_picture: BTreeMap<ImageId, Vec<FaceRecord>> = BTreeMap::new();
     for face in faces {
@@ -127,10 +131,8 @@ fn migrate(
     }
     // What an earlier run has done.
     let done: BTreeSet<ImageId> = every_face(service, new)?.iter().map(|face| face.image_id).collect();
-    let supply = Supply::open(arguments)?;
-    let pictures = supply.pictures(&arguments.pictures)?;
     let progress = output::progress(global, pictures.len(), "pictures");
-    for picture in &pictures {
+    for picture in pictures {
         progress.inc(1);
         let bytes = match supply.read(picture) {
             Ok(bytes) => bytes,
