@@ -200,7 +200,7 @@ impl Verifier {
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&number)
             && known.parts.is_same(parts)
-            && Arc::ptr_eq(&known.keyring, keyring)
+            && (Arc::ptr_eq(&known.keyring, keyring) || known.keyring.is_same(keyring))
         {
             return known.examined.clone();
         }
