@@ -83,11 +83,12 @@ impl House {
 
     /// Has the server read the rules again; what it recorded.
     fn reread(&self, server: &Server) -> (Outcome, String) {
+        // Puts what was recorded under a checkpoint, where it can be read; what the start changed too.
+        ask(server, "Trombi.GetLedger", "{}");
         let before = self.changes().len();
         assert!(Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap().success());
         let since = Instant::now();
         loop {
-            // Puts what was recorded under a checkpoint, where it can be read.
             ask(server, "Trombi.GetLedger", "{}");
             let changes = self.changes();
             if changes.len() > before {
