@@ -545,8 +545,8 @@ mod avx512 {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn row_sums<const G: usize>(row: &[u8], probe: &[Halves; PAIRS_MAX]) -> __m512i {
         let mut sums = _mm512_setzero_si512();
-        for k in 0..G.div_ceil(PAIR) {
-            sums = add(sums, unpack_of::<G>(row, k), probe[k]);
+        for (k, probe) in probe.iter().enumerate().take(G.div_ceil(PAIR)) {
+            sums = add(sums, unpack_of::<G>(row, k), *probe);
         }
         sums
     }
@@ -669,8 +669,8 @@ mod avx512 {
             for n in 0..ROWS_TOGETHER {
                 for k in 0..G.div_ceil(PAIR) {
                     let codes = unpack_of::<G>(&rows[n * bytes..(n + 1) * bytes], k);
-                    for p in 0..TOGETHER {
-                        sums[p][n] = add(sums[p][n], codes, registers[p][k]);
+                    for (sums, registers) in sums.iter_mut().zip(&registers) {
+                        sums[n] = add(sums[n], codes, registers[k]);
                     }
                 }
             }
