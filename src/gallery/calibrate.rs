@@ -70,8 +70,8 @@ pub struct Fit {
 /// Fits the scale of `blank` (its model, data set and counts of pictures are kept).
 ///
 /// Levels with at least [`COUNTED_MIN`] false matches are counted; those below are by the tail model, if that passes
-/// its check, and are left out otherwise. Cosines are rounded to four digits, upwards. People who are suspected to be
-/// one person under two names are set aside.
+/// its check, and are left out otherwise. Cosines are rounded to four digits, upwards, and rates to four digits. People
+/// who are suspected to be one person under two names are set aside.
 ///
 /// # Errors
 /// The pairs of people are too few, or the scores make no scale.
@@ -95,7 +95,7 @@ pub fn fit(mut blank: Calibration, material: Material<'_>) -> Result<Fit, Calibr
                 table.level(rate).or_else(|| tail_level(tail.as_ref()?, &counted, &replicates, rate))?;
             // What cannot be seen at a level is taken from the last one where it can.
             spread = table.spread(cosine).unwrap_or(spread);
-            Some(Anchor { percent, cosine, fmr, spread })
+            Some(Anchor { percent, cosine, fmr: fmr.in_four_digits(), spread })
         })
         .collect();
     blank.comparisons = material.non_mated.total();

@@ -41,6 +41,17 @@ pub struct StatedRate {
     pub source: RateSource,
 }
 
+impl StatedRate {
+    /// With four significant digits: more would promise what no data hold.
+    #[must_use]
+    pub fn in_four_digits(self) -> Self {
+        let round = |rate: f64| format!("{rate:.3e}").parse().unwrap_or(rate);
+        let rate = round(self.rate);
+        // Digits round up or down, and the rate stays inside its interval.
+        Self { rate, low: round(self.low).min(rate), high: round(self.high).max(rate), ..self }
+    }
+}
+
 /// Where a stated rate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateSource {

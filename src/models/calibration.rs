@@ -92,7 +92,7 @@ fn anchor(entry: &AnchorEntry) -> Anchor {
     Anchor { percent: entry.percent as f32, cosine: entry.cosine as f32, fmr, spread: entry.spread }
 }
 
-/// Writes a calibration as [`from_toml`] reads it, rates with four digits.
+/// Writes a calibration so that [`from_toml`] reads the same one.
 ///
 /// # Errors
 /// None for a calibration with levels; the text of the TOML writer otherwise.
@@ -100,9 +100,9 @@ pub fn to_toml(calibration: &Calibration) -> Result<String, String> {
     let entry = |anchor: &Anchor| AnchorEntry {
         percent: decimal(anchor.percent),
         cosine: decimal(anchor.cosine),
-        fmr: four_digits(anchor.fmr.rate),
-        low: four_digits(anchor.fmr.low).min(four_digits(anchor.fmr.rate)),
-        high: four_digits(anchor.fmr.high).max(four_digits(anchor.fmr.rate)),
+        fmr: anchor.fmr.rate,
+        low: anchor.fmr.low,
+        high: anchor.fmr.high,
         source: match anchor.fmr.source {
             RateSource::Counted => SourceEntry::Counted,
             RateSource::Tail => SourceEntry::Tail,
@@ -120,11 +120,6 @@ pub fn to_toml(calibration: &Calibration) -> Result<String, String> {
         anchors: calibration.anchors().iter().map(entry).collect(),
     };
     toml::to_string(&file).map_err(|error| error.to_string())
-}
-
-/// More would promise what no data hold.
-fn four_digits(rate: f64) -> f64 {
-    format!("{rate:.3e}").parse().unwrap_or(rate)
 }
 
 /// The shortest decimal that means this f32.
@@ -199,6 +194,11 @@ mod tests {
     fn what_is_written_is_read_back_bit_for_bit() {
         let calibration = embedded();
         assert_eq!(from_toml(&to_toml(&calibration).unwrap()).unwrap(), calibration);
+        // As a hand may have written it: with more digits than a fit has.
+        let by_hand = EMBEDDED[0].1.replacen("\nhigh = 0.", "\nhigh = 0.612480228", 1);
+        let by_hand = from_toml(&by_hand).unwrap();
+        assert_ne!(by_hand, calibration);
+        assert_eq!(from_toml(&to_toml(&by_hand).unwrap()).unwrap(), by_hand);
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("models/x/calibration.toml");
         write(&calibration, &place).unwrap();
