@@ -54,7 +54,7 @@ fuzz_target!(|input: &[u8]| {
         let mut loader = collection.load(0);
         loader.codec(&codec(numbers, turn));
         // With a head of one group and no tail, a code has so many bytes.
-        for (slot, code) in (0..).zip(codes.chunks(16 + 6 + 32)) {
+        for (slot, code) in (0..).zip(codes.chunks(16 + 6 + 32 + 16)) {
             loader.code(slot, code);
         }
     }

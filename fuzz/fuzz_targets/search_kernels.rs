@@ -12,10 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
     let length = GROUP * (1 + usize::from(groups % 9));
     let Some((probe, codes)) = bytes.split_at_checked(length) else { return };
     let probe: Vec<i8> = probe.iter().map(|byte| byte.cast_signed().max(-i8::MAX)).collect();
-    // Of exactly that length, so that reading beyond is noticed.
-    let codes = codes[..codes.len() - codes.len() % (length / 2)].to_vec();
+    // No longer than what is read, so that reading beyond is noticed.
+    let codes = codes[..codes.len() - codes.len() % (length / 4)].to_vec();
     let plain = Path::Portable.products(&codes, &probe).expect("whole groups");
-    assert_eq!(plain[0], plain[1]);
     for path in Path::available() {
         assert_eq!(path.products(&codes, &probe).as_ref(), Some(&plain), "{path:?}");
     }

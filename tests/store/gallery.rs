@@ -228,6 +228,15 @@ fn damaged_codes_are_made_anew() {
     }
     fs::remove_file(&path).unwrap();
     House::open(dir.path()).unwrap().check(&faces, 5);
+    // Of a version before, whole: its codes were others.
+    let mut older = whole.clone();
+    older[8] = 1;
+    let checksum = crc32fast::hash(&older[..60]).to_le_bytes();
+    older[60..64].copy_from_slice(&checksum);
+    fs::write(&path, older).unwrap();
+    let house = House::open(dir.path()).unwrap();
+    assert_eq!(house.codes, 0);
+    house.check(&faces, 6);
 }
 
 #[test]

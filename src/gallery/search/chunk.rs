@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::codec::{Bounds, Codec};
-use super::kernels::{self, STRIDE};
+use super::kernels::{self, BLOCK_ROWS, CELL_BYTES, LINE_BYTES, Lengths, STRIDE};
 use super::slots::Owner;
 
 /// Rows in a chunk: the unit of locking and of coding. Its head codes (64 KiB at 64 bytes a row) fit the second-level
@@ -11,7 +11,7 @@ use super::slots::Owner;
 pub(super) const CHUNK_ROWS: usize = 1024;
 
 /// Rows that are coded together: enough to make turning them cheap, few enough to be compared as they are until then.
-const BLOCK_ROWS: usize = 64;
+const CODED_TOGETHER: usize = 64;
 
 /// Where the vectors of a chunk are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +45,54 @@ pub(super) struct Chunk<Id> {
 pub(super) struct Codes {
     codec: Arc<Codec>,
     rows: usize,
-    heads: Box<[u8]>,
-    tails: Box<[u8]>,
-    bounds: Box<[Bounds]>,
-    /// The largest of the bounds of [`STRIDE`] rows, or larger: a row that is overwritten leaves its own behind.
-    stride_bounds: Box<[Bounds]>,
+    /// In blocks, as the kernels read them.
+    heads: Aligned,
+    /// Tail and fine code of each row.
+    records: Aligned,
+    lengths: Box<[Lengths]>,
+    /// The largest lengths of [`STRIDE`] rows, or larger: a row that is overwritten leaves its own behind.
+    stride_lengths: Box<[Lengths]>,
+    /// What all codes together miss.
+    residuals: Box<[u16]>,
+}
+
+/// Bytes of which the first lies at the beginning of a cache line, so that no line of a block and no record of 64 bytes
+/// is in two of them.
+struct Aligned {
+    bytes: Box<[u8]>,
+    first: usize,
+}
+
+const CACHE_LINE: usize = 64;
+
+impl Aligned {
+    fn zeros(length: usize) -> Self {
+        let bytes = vec![0; length + CACHE_LINE - 1].into_boxed_slice();
+        let first = bytes.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE - 1);
+        Self { bytes, first }
+    }
+}
+
+impl std::ops::Deref for Aligned {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let end = self.bytes.len() - (CACHE_LINE - 1) + self.first;
+        &self.bytes[self.first..end]
+    }
+}
+
+impl std::ops::DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let end = self.bytes.len() - (CACHE_LINE - 1) + self.first;
+        &mut self.bytes[self.first..end]
+    }
 }
 
 impl<Id: Owner> Chunk<Id> {
     /// An empty one; `coded` where a codec is at hand for every block of rows.
     pub(super) fn new(dimensions: usize, residence: Residence, coded: bool) -> Self {
-        let held_max = if residence == Residence::Slots && coded { BLOCK_ROWS } else { CHUNK_ROWS };
+        let held_max = if residence == Residence::Slots && coded { CODED_TOGETHER } else { CHUNK_ROWS };
         Self {
             dimensions,
             residence,
@@ -86,7 +123,7 @@ impl<Id: Owner> Chunk<Id> {
     /// A block of rows waits to be coded, or the last rows of a full chunk.
     pub(super) fn has_uncoded_block(&self) -> bool {
         let uncoded = self.owners.len() - self.coded_rows();
-        uncoded >= BLOCK_ROWS || (uncoded > 0 && self.is_full())
+        uncoded >= CODED_TOGETHER || (uncoded > 0 && self.is_full())
     }
 
     /// The first so many rows have codes.
@@ -110,6 +147,12 @@ impl<Id: Owner> Chunk<Id> {
     pub(super) fn held_vector(&self, row: usize) -> Option<&[f32]> {
         let at = row.checked_sub(self.first_held)? * self.dimensions;
         self.vectors.get(at..at + self.dimensions)
+    }
+
+    /// Asks for a row's owner and vector.
+    pub(super) fn prefetch(&self, row: usize) {
+        kernels::prefetch(self.owners.get(row..=row).unwrap_or_default());
+        self.held_vector(row).into_iter().for_each(kernels::prefetch);
     }
 
     /// Vectors of the rows from `row` on, which have no codes, one after another.
@@ -238,7 +281,7 @@ impl<Id: Owner> Chunk<Id> {
     /// Codes the next block of rows, by the codec that the chunk's first block had; gives the rows.
     pub(super) fn code_block(&mut self, codec: &Arc<Codec>) -> std::ops::Range<usize> {
         let first = self.coded_rows();
-        let end = (first + BLOCK_ROWS).min(self.owners.len());
+        let end = (first + CODED_TOGETHER).min(self.owners.len());
         let block = (first - self.first_held) * self.dimensions..(end - self.first_held) * self.dimensions;
         let codes = self.codes.get_or_insert_with(|| Codes::new(Arc::clone(codec)));
         codes.write(first, &self.vectors[block]);
@@ -294,7 +337,7 @@ impl<Id> Drop for Chunk<Id> {
 impl Drop for Codes {
     fn drop(&mut self) {
         erase(&mut self.heads);
-        erase(&mut self.tails);
+        erase(&mut self.records);
     }
 }
 
@@ -308,10 +351,11 @@ impl Codes {
     fn new(codec: Arc<Codec>) -> Self {
         Self {
             rows: 0,
-            heads: vec![0; CHUNK_ROWS * codec.head_bytes()].into(),
-            tails: vec![0; CHUNK_ROWS * codec.tail_bytes()].into(),
-            bounds: vec![Bounds::default(); CHUNK_ROWS].into(),
-            stride_bounds: vec![Bounds::default(); CHUNK_ROWS / STRIDE].into(),
+            heads: Aligned::zeros(CHUNK_ROWS * codec.head_bytes()),
+            records: Aligned::zeros(CHUNK_ROWS * codec.record_bytes()),
+            lengths: vec![Lengths::default(); CHUNK_ROWS].into(),
+            stride_lengths: vec![Lengths::default(); CHUNK_ROWS / STRIDE].into(),
+            residuals: vec![0; CHUNK_ROWS].into(),
             codec,
         }
     }
@@ -333,30 +377,56 @@ impl Codes {
     /// Codes of rows from `first` on.
     fn write(&mut self, first: usize, vectors: &[f32]) {
         let rows = vectors.len() / self.codec.dimensions();
-        let (head_bytes, tail_bytes) = (self.codec.head_bytes(), self.codec.tail_bytes());
-        let heads = &mut self.heads[first * head_bytes..][..rows * head_bytes];
-        let tails = &mut self.tails[first * tail_bytes..][..rows * tail_bytes];
-        for (row, bounds) in (first..).zip(self.codec.encode(vectors, heads, tails)) {
+        let bytes = self.codec.record_bytes();
+        let mut heads = vec![0; rows * self.codec.head_bytes()];
+        let records = &mut self.records[first * bytes..][..rows * bytes];
+        let bounds = self.codec.encode(vectors, &mut heads, records);
+        for ((row, bounds), head) in (first..).zip(bounds).zip(heads.chunks_exact(self.codec.head_bytes())) {
+            self.set_head(row, head);
             self.set_bounds(row, bounds);
+        }
+        erase(&mut heads);
+    }
+
+    /// Where the cells of a row's head begin, in order.
+    fn cells(&self, row: usize) -> impl Iterator<Item = usize> + use<> {
+        let head_bytes = self.codec.head_bytes();
+        let first = row / BLOCK_ROWS * BLOCK_ROWS * head_bytes + row % BLOCK_ROWS * CELL_BYTES;
+        (0..head_bytes / CELL_BYTES).map(move |line| first + line * LINE_BYTES)
+    }
+
+    fn set_head(&mut self, row: usize, head: &[u8]) {
+        for (at, cell) in self.cells(row).zip(head.chunks_exact(CELL_BYTES)) {
+            self.heads[at..at + CELL_BYTES].copy_from_slice(cell);
         }
     }
 
+    /// A row's head, cell by cell.
+    fn head(&self, row: usize) -> Vec<u8> {
+        self.cells(row).flat_map(|at| &self.heads[at..at + CELL_BYTES]).copied().collect()
+    }
+
     fn set_bounds(&mut self, row: usize, bounds: Bounds) {
-        self.bounds[row] = bounds;
-        let stride = &mut self.stride_bounds[row / STRIDE];
-        stride.head_residual = stride.head_residual.max(bounds.head_residual);
-        stride.tail = stride.tail.max(bounds.tail);
+        self.lengths[row] = bounds.lengths;
+        self.residuals[row] = bounds.residual;
+        let stride = &mut self.stride_lengths[row / STRIDE];
+        stride.residual = stride.residual.max(bounds.lengths.residual);
+        stride.outside = stride.outside.max(bounds.lengths.outside);
+    }
+
+    /// Adds a row with these codes.
+    fn push_codes(&mut self, bounds: Bounds, head: &[u8], record: &[u8]) {
+        let row = self.rows;
+        self.set_head(row, head);
+        self.records[row * record.len()..][..record.len()].copy_from_slice(record);
+        self.set_bounds(row, bounds);
+        self.rows += 1;
     }
 
     /// Adds a row of another chunk.
     fn copy(&mut self, from: &Self, row: usize) {
         debug_assert!(Arc::ptr_eq(&self.codec, &from.codec));
-        let to = self.rows;
-        let (head_bytes, tail_bytes) = (self.codec.head_bytes(), self.codec.tail_bytes());
-        self.heads[to * head_bytes..][..head_bytes].copy_from_slice(&from.heads[row * head_bytes..][..head_bytes]);
-        self.tails[to * tail_bytes..][..tail_bytes].copy_from_slice(from.tail(row));
-        self.set_bounds(to, from.bounds[row]);
-        self.rows += 1;
+        self.push_codes(from.bounds(row), &from.head(row), from.record(row));
     }
 
     /// Adds a row from what [`Codes::push_bytes`] gave; false when the length is another.
@@ -364,30 +434,26 @@ impl Codes {
         let Some((bounds, codes)) = bytes.split_first_chunk().filter(|_| bytes.len() == self.codec.code_bytes()) else {
             return false;
         };
-        let row = self.rows;
-        let (head, tail) = codes.split_at(self.codec.head_bytes());
-        self.heads[row * head.len()..][..head.len()].copy_from_slice(head);
-        self.tails[row * tail.len()..][..tail.len()].copy_from_slice(tail);
-        self.set_bounds(row, Bounds::from_bytes(*bounds));
-        self.rows += 1;
+        let (head, record) = codes.split_at(self.codec.head_bytes());
+        self.push_codes(Bounds::from_bytes(*bounds), head, record);
         true
     }
 
-    /// A row's bounds, head and tail.
+    /// A row's bounds, head and record.
     fn push_bytes(&self, row: usize, into: &mut Vec<u8>) {
-        let head_bytes = self.codec.head_bytes();
-        into.extend_from_slice(&self.bounds[row].to_bytes());
-        into.extend_from_slice(&self.heads[row * head_bytes..][..head_bytes]);
-        into.extend_from_slice(self.tail(row));
+        into.extend_from_slice(&self.bounds(row).to_bytes());
+        into.extend(self.head(row));
+        into.extend_from_slice(self.record(row));
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.heads.len() + self.tails.len() + size_of_val(&self.bounds[..]) + size_of_val(&self.stride_bounds[..])
+        let lengths = size_of_val(&self.lengths[..]) + size_of_val(&self.stride_lengths[..]);
+        self.heads.bytes.len() + self.records.bytes.len() + lengths + size_of_val(&self.residuals[..])
     }
 
     /// Bytes that every search reads.
     pub(super) fn scanned_bytes(&self) -> usize {
-        self.heads.len() + size_of_val(&self.stride_bounds[..])
+        self.heads.len() + size_of_val(&self.stride_lengths[..])
     }
 
     pub(super) fn codec(&self) -> &Arc<Codec> {
@@ -398,28 +464,46 @@ impl Codes {
         self.rows
     }
 
+    /// Whole blocks; rows beyond [`Codes::rows`] are of no meaning.
     pub(super) fn heads(&self) -> &[u8] {
-        &self.heads[..self.rows * self.codec.head_bytes()]
+        &self.heads[..self.rows.next_multiple_of(BLOCK_ROWS) * self.codec.head_bytes()]
     }
 
-    /// Empty without a tail.
-    pub(super) fn tail(&self, row: usize) -> &[u8] {
-        let bytes = self.codec.tail_bytes();
-        &self.tails[row * bytes..][..bytes]
+    /// Of each row.
+    pub(super) fn lengths(&self) -> &[Lengths] {
+        &self.lengths[..self.rows]
     }
 
-    /// Bounds that hold for every row of a stride, its tail's residual aside.
-    pub(super) fn stride_bounds(&self) -> &[Bounds] {
-        &self.stride_bounds
+    /// Lengths that no row of a stride exceeds.
+    pub(super) fn stride_lengths(&self) -> &[Lengths] {
+        &self.stride_lengths
     }
 
-    /// Asks for what [`Codes::bounds`] and [`Codes::tail`] will read.
-    pub(super) fn prefetch(&self, row: usize) {
-        kernels::prefetch(&self.bounds[row..=row]);
-        kernels::prefetch(self.tail(row));
+    /// A row's tail, empty without one, then its fine code.
+    pub(super) fn record(&self, row: usize) -> &[u8] {
+        let bytes = self.codec.record_bytes();
+        &self.records[row * bytes..][..bytes]
     }
 
     pub(super) fn bounds(&self, row: usize) -> Bounds {
-        self.bounds[row]
+        Bounds { lengths: self.lengths[row], residual: self.residuals[row] }
+    }
+
+    /// Asks for one of so many parts of the heads.
+    pub(super) fn prefetch_heads(&self, part: usize, parts: usize) {
+        let heads = self.heads();
+        kernels::prefetch_far(heads.chunks(heads.len().div_ceil(parts).max(1)).nth(part).unwrap_or_default());
+    }
+
+    /// Asks for what the first look reads beside the heads.
+    pub(super) fn prefetch_lengths(&self) {
+        kernels::prefetch_far(&self.stride_lengths);
+        kernels::prefetch_far(self.lengths());
+    }
+
+    /// Asks for what the second look at a row will read.
+    pub(super) fn prefetch_second_look(&self, row: usize) {
+        kernels::prefetch(&self.residuals[row..=row]);
+        kernels::prefetch(self.record(row));
     }
 }

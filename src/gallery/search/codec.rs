@@ -1,15 +1,16 @@
-//! Unit vectors as four-bit codes, and how far a code can be from its vector.
+//! Unit vectors as short codes, and how far a code can be from its vector.
 //!
 //! A codec turns a vector by an orthogonal matrix, so that what differs between faces lies in the first components (the
-//! *head*, then the *tail*; what is left is the *rest*), and cuts the components of head and tail into 16 levels.
-//! Beside the code it keeps, rounded up, the length of what the code misses. The bound on a dot product follows from
-//! Cauchy and Schwarz; `docs/exact-search.md` has it with its rounding terms.
+//! *head*, then the *tail*; what is left is the *rest*), and cuts the components of head and tail into 16 levels. A
+//! level of the head is cut into four once more, the *fine* code. Beside the codes it keeps, rounded up, the lengths of
+//! what they miss. The bound on a dot product follows from Cauchy and Schwarz; `docs/exact-search.md` has it with its
+//! rounding terms.
 
 #![expect(clippy::cast_possible_truncation, reason = "levels, probe values and bounds are clamped to their ranges")]
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use super::kernels::{GROUP, PRODUCT_MAX};
+use super::kernels::{CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, Lengths, PRODUCT_MAX};
 
 /// Rows used to find the directions; more change the bounds by less than a hundredth.
 const TRAINING_ROWS_MAX: usize = 8192;
@@ -23,7 +24,11 @@ const STEP: f64 = 0.335;
 const STEP_MIN: f32 = 1e-7;
 /// Middle of the levels 0 to 15.
 const MIDDLE: f32 = 7.5;
-/// Length that one unit of a [`Bounds`] member stands for. The largest is 2: no part of a unit vector, and no residual
+/// A level's width in widths of the fine levels that it is cut into.
+const FINE_LEVELS: f64 = 4.0;
+/// Middle of the fine levels 0 to 3.
+const FINE_MIDDLE: f64 = 1.5;
+/// Length that one unit of [`Lengths`] and [`Bounds`] stands for. The largest is 2: no part of a unit vector, and no residual
 /// of a part whose levels lie between 0 and the vector's component or beside it, is longer.
 const BOUND_UNIT: f64 = 2.0 / 65_535.0;
 /// Largest relative error of one rounding in `f32`.
@@ -49,28 +54,26 @@ pub(super) struct Codec {
     turn_error: f64,
 }
 
-/// What a code misses, in units of [`BOUND_UNIT`], rounded up.
+/// What codes of a row miss, in units of [`BOUND_UNIT`], rounded up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Bounds {
-    /// Length of the head's residual.
-    pub(super) head_residual: u16,
-    /// Length of everything but the head.
-    pub(super) tail: u16,
-    /// Length of the tail's residual and the rest together.
-    pub(super) tail_residual: u16,
+    /// What the first look needs: what the head misses without its fine code, and everything outside of the head.
+    pub(super) lengths: Lengths,
+    /// Length of what all codes together miss, the rest included.
+    pub(super) residual: u16,
 }
 
 impl Bounds {
     pub(super) fn to_bytes(self) -> [u8; size_of::<Self>()] {
-        let [a, b] = self.head_residual.to_le_bytes();
-        let [c, d] = self.tail.to_le_bytes();
-        let [e, f] = self.tail_residual.to_le_bytes();
+        let [a, b] = self.lengths.residual.to_le_bytes();
+        let [c, d] = self.lengths.outside.to_le_bytes();
+        let [e, f] = self.residual.to_le_bytes();
         [a, b, c, d, e, f]
     }
 
     pub(super) fn from_bytes([a, b, c, d, e, f]: [u8; size_of::<Self>()]) -> Self {
-        let [head_residual, tail, tail_residual] = [[a, b], [c, d], [e, f]].map(u16::from_le_bytes);
-        Self { head_residual, tail, tail_residual }
+        let [head, outside, residual] = [[a, b], [c, d], [e, f]].map(u16::from_le_bytes);
+        Self { lengths: Lengths { residual: head, outside }, residual }
     }
 }
 
@@ -79,6 +82,10 @@ pub(super) struct CodedProbe {
     pub(super) head: Part,
     /// Without values where the codec has no tail.
     pub(super) tail: Part,
+    /// Length of what lies outside of the head.
+    outside_length: f64,
+    /// Length of what the residual of a row meets: the rounded values of both parts, and the rest as it is.
+    met_length: f64,
     /// Most by which a canonical cosine exceeds products and bounds together.
     error: f64,
 }
@@ -88,35 +95,12 @@ pub(super) struct Part {
     pub(super) values: Vec<i8>,
     /// Cosine that one unit of an integer product stands for.
     unit: f64,
-    /// To be subtracted from an integer product: the middle of the levels times the sum of the values.
-    offset: f64,
-    /// Length of the whole part.
-    length: f64,
-    /// Length of what the residual of a row meets: the rounded values, and the rest as it is.
+    /// Sum of the values.
+    sum: f64,
+    /// Length of the rounded values.
     rounded_length: f64,
     /// Length of what rounding missed.
     missed_length: f64,
-}
-
-/// The first look at a row, in units of the head's products, in single precision.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FirstLook {
-    /// For a unit of [`Bounds::head_residual`].
-    head_weight: f32,
-    /// For a unit of [`Bounds::tail`].
-    tail_weight: f32,
-    /// A row whose product and weighted bounds stay below cannot reach the threshold.
-    least: f32,
-}
-
-impl FirstLook {
-    /// Least product of a row whose lengths are at most these.
-    pub(super) fn least_product(self, head_residual: u16, tail: u16) -> i32 {
-        let least = self.least - self.head_weight * f32::from(head_residual) - self.tail_weight * f32::from(tail);
-        // The cast drops the fraction, upwards below zero; beyond the ends of `i32` it takes the end. (`floor` is a call
-        // on processors without an instruction for it.)
-        (least - 1.0) as i32
-    }
 }
 
 impl Codec {
@@ -152,9 +136,9 @@ impl Codec {
         self.dimensions
     }
 
-    /// Bytes of a row's bounds, head and tail together.
+    /// Bytes of a row's bounds and codes together.
     pub(super) fn code_bytes(&self) -> usize {
-        size_of::<Bounds>() + self.head_bytes() + self.tail_bytes()
+        size_of::<Bounds>() + self.head_bytes() + self.record_bytes()
     }
 
     /// The codec as bytes, for [`Codec::from_bytes`]: dimensions, head and tail (4 bytes each), their steps, then the
@@ -199,26 +183,39 @@ impl Codec {
         self.tail / 2
     }
 
+    /// Of tail and fine code together: what the second look reads of a row.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.tail_bytes() + self.head / GROUP * FINE_BYTES
+    }
+
     /// Turned vectors as columns.
     fn turned(&self, vectors: &[f32]) -> DMatrix<f32> {
         let columns = vectors.len() / self.dimensions;
         &self.turn * DMatrix::from_column_slice(self.dimensions, columns, vectors)
     }
 
-    /// Codes of vectors that lie one after another, written one after another; returns their bounds.
-    pub(super) fn encode(&self, vectors: &[f32], heads: &mut [u8], tails: &mut [u8]) -> Vec<Bounds> {
+    /// Codes of vectors that lie one after another: heads, cell by cell, and records, each row after row; returns their
+    /// bounds.
+    pub(super) fn encode(&self, vectors: &[f32], heads: &mut [u8], records: &mut [u8]) -> Vec<Bounds> {
         let turned = self.turned(vectors);
-        let (head_bytes, tail_bytes) = (self.head_bytes(), self.tail_bytes());
-        let rows = turned.column_iter().enumerate();
-        rows.map(|(n, row)| {
-            let (head, beyond) = row.as_slice().split_at(self.head);
-            let (tail, rest) = beyond.split_at(self.tail);
-            let head_missed = quantise(head, self.head_step, &mut heads[n * head_bytes..][..head_bytes]);
-            let tail_missed = quantise(tail, self.tail_step, &mut tails[n * tail_bytes..][..tail_bytes]);
+        let heads = heads.chunks_exact_mut(self.head_bytes());
+        let rows = turned.column_iter().zip(heads).zip(records.chunks_exact_mut(self.record_bytes()));
+        let mut missed = vec![0.0; self.head.max(self.tail)];
+        rows.map(|((row, head_code), record)| {
+            let (head, outside) = row.as_slice().split_at(self.head);
+            let (tail, rest) = outside.split_at(self.tail);
+            let (tail_code, fine_code) = record.split_at_mut(self.tail_bytes());
+            let head_missed = &mut missed[..self.head];
+            quantise::<CELL_BYTES>(head, self.head_step, head_code, head_missed);
+            let head_residual = square(head_missed);
+            refine(self.head_step, fine_code, head_missed);
+            let fine_residual = square(head_missed);
+            let tail_missed = &mut missed[..self.tail];
+            quantise::<GROUP_BYTES>(tail, self.tail_step, tail_code, tail_missed);
+            let outside = units_from_square(square(outside));
             Bounds {
-                head_residual: units_from_square(head_missed),
-                tail: units_from_square(square(beyond)),
-                tail_residual: units_from_square(tail_missed + square(rest)),
+                lengths: Lengths { residual: units_from_square(head_residual), outside },
+                residual: units_from_square(fine_residual + square(tail_missed) + square(rest)),
             }
         })
         .collect()
@@ -231,22 +228,25 @@ impl Codec {
     }
 
     fn coded_probe(&self, turned: &[f32]) -> CodedProbe {
-        let (head, beyond) = turned.split_at(self.head);
-        let (tail, rest) = beyond.split_at(self.tail);
-        let head = Part::new(head, &[], self.head_step);
+        let (head, outside) = turned.split_at(self.head);
+        let (tail, rest) = outside.split_at(self.tail);
+        let (head, tail) = (Part::new(head, self.head_step), Part::new(tail, self.tail_step));
         // The canonical dot product adds `dimensions / 32` products in each of 32 lanes and folds them five times.
         let additions = self.dimensions as f64 / 32.0 + 8.0;
         let canonical = additions * ROUNDOFF * LENGTH_MAX * LENGTH_MAX * 1.01;
+        let met = head.rounded_length.powi(2) + tail.rounded_length.powi(2) + square(rest);
         CodedProbe {
             error: canonical + self.turn_error + head.missed_length * (LENGTH_MAX + self.turn_error) + TINY,
-            tail: Part::new(tail, rest, self.tail_step),
+            outside_length: square(outside).sqrt() + TINY,
+            met_length: met.sqrt() + TINY,
+            tail,
             head,
         }
     }
 }
 
 impl Part {
-    fn new(part: &[f32], rest: &[f32], step: f32) -> Self {
+    fn new(part: &[f32], step: f32) -> Self {
         let largest = part.iter().fold(0.0f32, |most, y| most.max(y.abs()));
         let scale = if largest > 0.0 { f64::from(largest) / 127.0 } else { 1.0 };
         let (mut rounded, mut missed, mut sum) = (0.0, 0.0, 0.0);
@@ -262,26 +262,40 @@ impl Part {
         Self {
             values,
             unit: scale * f64::from(step),
-            offset: f64::from(MIDDLE) * sum,
-            length: (square(part) + square(rest)).sqrt() + TINY,
-            rounded_length: (rounded + square(rest)).sqrt() + TINY,
+            sum,
+            rounded_length: rounded.sqrt() + TINY,
             missed_length: missed.sqrt() + TINY,
         }
     }
 
     /// Product with the part's code, as a cosine.
     fn product(&self, integer: i32) -> f64 {
-        (f64::from(integer) - self.offset) * self.unit
+        (f64::from(integer) - f64::from(MIDDLE) * self.sum) * self.unit
     }
+
+    /// What the fine code adds to that.
+    fn fine_product(&self, integer: i32) -> f64 {
+        (f64::from(integer) - FINE_MIDDLE * self.sum) * self.unit / FINE_LEVELS
+    }
+}
+
+/// The integer products of a row's codes with a probe.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Products {
+    pub(super) head: i32,
+    pub(super) fine: i32,
+    /// 0 without a tail.
+    pub(super) tail: i32,
 }
 
 impl CodedProbe {
     /// What a row needs at first look so that its cosine may be `cosine_min` or more.
     pub(super) fn first_look(&self, cosine_min: f32) -> FirstLook {
         let head_weight = self.head.rounded_length * BOUND_UNIT / self.head.unit;
-        let tail_weight = self.tail.length * BOUND_UNIT / self.head.unit;
-        let least = (f64::from(cosine_min) - self.error) / self.head.unit + self.head.offset;
-        // Three single-precision operations on numbers of at most this size round by less than 2^-21 of it.
+        let tail_weight = self.outside_length * BOUND_UNIT / self.head.unit;
+        let least = (f64::from(cosine_min) - self.error) / self.head.unit + f64::from(MIDDLE) * self.head.sum;
+        // Four single-precision operations and the product as a float, on numbers of at most this size, round by less
+        // than 2^-21 of it.
         let largest = PRODUCT_MAX * self.head.values.len() as f64 + 65_535.0 * (head_weight + tail_weight);
         let slack = (largest + least.abs()) / 2_097_152.0;
         // No cosine is below -1, also where the dot product that was clamped to it is.
@@ -289,14 +303,14 @@ impl CodedProbe {
         FirstLook { head_weight: head_weight as f32, tail_weight: tail_weight as f32, least: least as f32 }
     }
 
-    /// What the cosine of a row is at most, from the products with its two codes.
-    pub(super) fn upper(&self, head: i32, tail: i32, bounds: Bounds) -> f64 {
+    /// What the cosine of a row is at most, from the products with its codes.
+    pub(super) fn upper(&self, products: Products, bounds: Bounds) -> f64 {
         let length = |units: u16| f64::from(units) * BOUND_UNIT;
-        self.head.product(head)
-            + self.head.rounded_length * length(bounds.head_residual)
-            + self.tail.product(tail)
-            + self.tail.rounded_length * length(bounds.tail_residual)
-            + self.tail.missed_length * length(bounds.tail)
+        self.head.product(products.head)
+            + self.head.fine_product(products.fine)
+            + self.tail.product(products.tail)
+            + self.met_length * length(bounds.residual)
+            + self.tail.missed_length * length(bounds.lengths.outside)
             + self.error
     }
 }
@@ -359,28 +373,42 @@ fn turn_error(turn: &DMatrix<f32>) -> f64 {
     apart * LENGTH_MAX * LENGTH_MAX + one * (2.0 * (1.0 + apart) * LENGTH_MAX + one)
 }
 
-/// Writes the levels, two a byte, and returns the squared length of what they miss.
+/// Writes the levels, two a byte, of which the second belongs to the component `HALF` further on, and what they miss.
 #[expect(clippy::cast_sign_loss, reason = "clamped to 0 to 15")]
-fn quantise(part: &[f32], step: f32, codes: &mut [u8]) -> f64 {
+fn quantise<const HALF: usize>(part: &[f32], step: f32, codes: &mut [u8], missed: &mut [f64]) {
     let inverse = 1.0 / step;
-    let mut missed = 0.0;
-    let mut level = |y: f32| {
-        let level = (y * inverse + MIDDLE).round_ties_even().clamp(0.0, 15.0);
-        let miss = f64::from(y) - f64::from(step) * f64::from(level - MIDDLE);
-        missed += miss * miss;
-        level as u8
-    };
-    for (codes, group) in codes.chunks_exact_mut(GROUP / 2).zip(part.chunks_exact(GROUP)) {
-        let (low, high) = group.split_at(GROUP / 2);
-        for ((code, &low), &high) in codes.iter_mut().zip(low).zip(high) {
-            *code = level(low) | (level(high) << 4);
+    let level = |y: f32| (y * inverse + MIDDLE).round_ties_even().clamp(0.0, 15.0);
+    let miss = |y: f32, level: f32| f64::from(y) - f64::from(step) * f64::from(level - MIDDLE);
+    let groups = part.chunks_exact(2 * HALF).zip(missed.chunks_exact_mut(2 * HALF));
+    for (codes, (group, missed)) in codes.chunks_exact_mut(HALF).zip(groups) {
+        let (low, high) = group.split_at(HALF);
+        let (missed_low, missed_high) = missed.split_at_mut(HALF);
+        for n in 0..HALF {
+            let levels = [level(low[n]), level(high[n])];
+            codes[n] = levels[0] as u8 | (levels[1] as u8) << 4;
+            missed_low[n] = miss(low[n], levels[0]);
+            missed_high[n] = miss(high[n], levels[1]);
         }
     }
-    missed
 }
 
-fn square(part: &[f32]) -> f64 {
-    part.iter().map(|&y| f64::from(y) * f64::from(y)).sum()
+/// Writes the fine levels, four a byte, of what levels of width `step` missed, and takes off what they make good.
+#[expect(clippy::cast_sign_loss, reason = "clamped to 0 to 3")]
+fn refine(step: f32, codes: &mut [u8], missed: &mut [f64]) {
+    let width = f64::from(step) / FINE_LEVELS;
+    for (codes, missed) in codes.chunks_exact_mut(FINE_BYTES).zip(missed.chunks_exact_mut(GROUP)) {
+        codes.fill(0);
+        for (n, missed) in missed.iter_mut().enumerate() {
+            // Rounding half up is enough, and is no call on processors without an instruction for more.
+            let level = (*missed / width + FINE_MIDDLE + 0.5).clamp(0.0, FINE_LEVELS - 1.0) as u8;
+            *missed -= width * (f64::from(level) - FINE_MIDDLE);
+            codes[n % FINE_BYTES] |= level << (2 * (n / FINE_BYTES));
+        }
+    }
+}
+
+fn square<T: Copy + Into<f64>>(part: &[T]) -> f64 {
+    part.iter().map(|&y| y.into() * y.into()).sum()
 }
 
 /// INVARIANT (bounds hold): rounded up, with more than the rounding of the sum on top.

@@ -1,16 +1,33 @@
-//! Integer dot products of a probe with four-bit codes, on whatever the processor offers.
+//! Integer dot products of probes with codes, on whatever the processor offers.
 //!
-//! A code holds two components a byte, in groups of 64 components (32 bytes): byte `j` of a group has component `j` in
-//! its low half and component `32 + j` in its high half, each 0 to 15. A probe has one `i8` a component, -127 to 127,
-//! in the order of the components. The products are exact integers, so every path returns the same numbers.
+//! Heads have four bits a component and lie in blocks of [`BLOCK_ROWS`] rows, so that a register holds the same
+//! components of many rows and no sum is folded across it: a *line* of a block has, of each of its rows in order, the four
+//! bytes of the next eight components, byte `j` with component `j` in its low half and component `4 + j` in its high half.
+//!
+//! Beside the heads a row has, in one piece, its tail with four bits a component (in groups of 64 components, byte `j` of
+//! 32 with components `j` and `32 + j`), then what refines the head with two bits (byte `j` of 16 with components `j`,
+//! `16 + j`, `32 + j` and `48 + j` from the lowest bits up).
+//!
+//! A probe has one `i8` a component, -127 to 127, in the order of the components. The products are exact integers, so
+//! every path returns the same numbers.
 
-/// Components in a group.
+/// Components come in whole groups of so many.
 pub(super) const GROUP: usize = 64;
-/// Bytes of a group's codes.
+/// Bytes of a group's codes of four bits.
 pub(super) const GROUP_BYTES: usize = GROUP / 2;
+/// Bytes of a group's codes of two bits.
+pub(super) const FINE_BYTES: usize = GROUP / 4;
 /// Largest size of one product of a component.
 pub(super) const PRODUCT_MAX: f64 = 15.0 * 127.0;
-/// Probes whose products are formed while a row is in the registers.
+/// Rows in a block of heads.
+pub(super) const BLOCK_ROWS: usize = 16;
+/// Components of a row in a line.
+const LINE: usize = 8;
+/// Bytes of a row in a line.
+pub(super) const CELL_BYTES: usize = LINE / 2;
+/// Bytes of a line of a block.
+pub(super) const LINE_BYTES: usize = BLOCK_ROWS * CELL_BYTES;
+/// Most probes whose products are formed while a row is in the registers.
 pub(super) const TOGETHER: usize = 4;
 
 /// How to compute; all give the same numbers.
@@ -65,39 +82,48 @@ impl Path {
         })
     }
 
-    /// Products of a probe, a whole number of groups of 64 components, with four-bit codes of rows that lie one after
-    /// another: one probe at a time, and as one of several. For holding paths against each other; `None` when the
-    /// lengths or the probe's values (-127 to 127) do not fit.
+    /// Products of a probe, a whole number of groups of 64 components, with any bytes as codes: as blocks of heads, then
+    /// as tails and as refinements of single rows. For holding paths against each other; `None` when the lengths or the
+    /// probe's values (-127 to 127) do not fit, or when a probe has other products as one of several.
     #[must_use]
-    pub fn products(self, codes: &[u8], probe: &[i8]) -> Option<[Vec<i32>; 2]> {
+    pub fn products(self, codes: &[u8], probe: &[i8]) -> Option<Vec<i32>> {
         let whole = !probe.is_empty() && probe.len().is_multiple_of(GROUP) && !probe.contains(&i8::MIN);
-        if !whole || !codes.len().is_multiple_of(probe.len() / 2) {
+        if !whole {
             return None;
         }
-        let mut alone = vec![0; codes.len() / (probe.len() / 2)];
-        let mut together: [Vec<i32>; TOGETHER] = std::array::from_fn(|_| alone.clone());
-        scan(self, codes, probe, &mut alone);
-        scan_together(self, codes, [probe; TOGETHER], together.each_mut().map(Vec::as_mut_slice));
-        let [first, .., last] = together;
-        (first == last).then_some([alone, last])
+        let blocks = codes.len() / (probe.len() / 2 * BLOCK_ROWS);
+        let heads = &codes[..blocks * probe.len() / 2 * BLOCK_ROWS];
+        let mut alone = vec![0; blocks * BLOCK_ROWS];
+        scan(self, heads, [probe], [&mut alone]);
+        if !self.scans_as::<TOGETHER>(heads, probe, &alone) {
+            return None;
+        }
+        let tails = codes.chunks_exact(probe.len() / 2).map(|tail| tail_product(self, tail, probe));
+        let fine = codes.chunks_exact(probe.len() / 4).map(|fine| fine_product(self, fine, probe));
+        alone.extend(tails.chain(fine));
+        Some(alone)
+    }
+
+    /// A probe among others has these products, wherever it stands.
+    fn scans_as<const P: usize>(self, heads: &[u8], probe: &[i8], alone: &[i32]) -> bool {
+        let mut together: [Vec<i32>; P] = std::array::from_fn(|_| vec![0; alone.len()]);
+        scan(self, heads, [probe; P], together.each_mut().map(Vec::as_mut_slice));
+        together.iter().all(|products| products == alone)
     }
 
     /// Gives the products of the portable path for codes and probes of every size, the largest included.
     fn agrees(self) -> bool {
-        const ROWS: usize = 9;
         (1..=9).all(|groups| {
-            let codes: Vec<u8> = (0..ROWS * groups * GROUP_BYTES).map(|n| spread(n, 256).to_le_bytes()[0]).collect();
+            let bytes = 5 * BLOCK_ROWS * groups * GROUP_BYTES;
+            let codes: Vec<u8> = (0..bytes).map(|n| spread(n, 256).to_le_bytes()[0]).collect();
             let full = vec![u8::MAX; codes.len()];
             let mixed = |n| i8::try_from(i64::from(spread(n, 255)) - 127).unwrap_or(0);
             let probes =
                 [(0..groups * GROUP).map(mixed).collect(), vec![127; groups * GROUP], vec![-127; groups * GROUP]];
             [codes, full].iter().all(|codes| {
                 probes.iter().all(|probe: &Vec<i8>| {
-                    let (mut plain, mut own, mut together) = ([0; ROWS], [0; ROWS], [[0; ROWS]; TOGETHER]);
-                    scan(Self::Portable, codes, probe, &mut plain);
-                    scan(self, codes, probe, &mut own);
-                    scan_together(self, codes, [probe; TOGETHER], together.each_mut().map(|rows| &mut rows[..]));
-                    own == plain && together.iter().all(|own| *own == plain)
+                    let own = self.products(codes, probe);
+                    own.is_some() && own == Self::Portable.products(codes, probe)
                 })
             })
         })
@@ -111,24 +137,26 @@ fn spread(n: usize, end: u32) -> u32 {
         .fold(0, |all, &b| (all << 8 | u32::from(b)) % end)
 }
 
-/// Products of one probe with the codes of `products.len()` rows that lie one after another.
+/// Products of probes with the heads of `products[0].len()` rows, whole blocks: `products[p]` are those of `probes[p]`.
 ///
 /// # Panics
-/// When the probe is no whole number of groups or `codes` has not that many rows.
-pub(super) fn scan(path: Path, codes: &[u8], probe: &[i8], products: &mut [i32]) {
-    assert!(probe.len().is_multiple_of(GROUP) && !probe.is_empty(), "a probe has whole groups");
-    assert_eq!(codes.len(), products.len() * probe.len() / 2, "codes of as many rows as products");
+/// When a probe is no whole number of groups, the probes or the products differ in length, or `heads` has not that many
+/// rows.
+pub(super) fn scan<const P: usize>(path: Path, heads: &[u8], probes: [&[i8]; P], products: [&mut [i32]; P]) {
+    let length = probes[0].len();
+    let rows = products[0].len();
+    assert!(length.is_multiple_of(GROUP) && length > 0, "a probe has whole groups");
+    assert!(probes.iter().all(|probe| probe.len() == length), "probes of one length");
+    assert!(products.iter().all(|products| products.len() == rows), "as many products for each");
+    assert!(rows.is_multiple_of(BLOCK_ROWS) && heads.len() == rows * length / 2, "heads of as many rows as products");
     match path {
-        Path::Portable => portable::scan(codes, probe, products),
-        // A probe is put in order for the wide registers first, which a single row does not pay for.
-        #[cfg(target_arch = "x86_64")]
-        Path::Avx512Vnni if products.len() == 1 => scan(Path::Avx2, codes, probe, products),
+        Path::Portable => portable::scan(heads, probes, products),
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 => {
             // SAFETY: a `Path` other than `Portable` comes from `Path::available`, which saw AVX2; lengths are asserted.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                avx2::scan(codes, probe, products);
+                avx2::scan(heads, probes, products);
             }
         }
         #[cfg(target_arch = "x86_64")]
@@ -136,47 +164,51 @@ pub(super) fn scan(path: Path, codes: &[u8], probe: &[i8], products: &mut [i32])
             // SAFETY: as above, for AVX-512 F, BW, VL and VNNI.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                avx512::scan(codes, probe, products);
+                avx512::scan(heads, probes, products);
             }
         }
         #[cfg(target_arch = "aarch64")]
-        Path::Neon => neon::scan(codes, probe, products),
+        Path::Neon => neon::scan(heads, probes, products),
     }
 }
 
-/// Products of [`TOGETHER`] probes with the same rows: `products[p]` are those of `probes[p]`.
+/// Product of a probe with a row's tail.
 ///
 /// # Panics
-/// As [`scan`]; when the probes or the products differ in length.
-pub(super) fn scan_together(path: Path, codes: &[u8], probes: [&[i8]; TOGETHER], products: [&mut [i32]; TOGETHER]) {
-    let length = probes[0].len();
-    let rows = products[0].len();
-    assert!(length.is_multiple_of(GROUP) && length > 0, "a probe has whole groups");
-    assert!(probes.iter().all(|probe| probe.len() == length), "probes of one length");
-    assert!(products.iter().all(|products| products.len() == rows), "as many products for each");
-    assert_eq!(codes.len(), rows * length / 2, "codes of as many rows as products");
+/// When the probe is no whole number of groups or the tail is of another length.
+pub(super) fn tail_product(path: Path, tail: &[u8], probe: &[i8]) -> i32 {
+    assert!(probe.len().is_multiple_of(GROUP) && tail.len() == probe.len() / 2, "a tail has whole groups");
     match path {
         #[cfg(target_arch = "x86_64")]
-        Path::Avx2 => {
-            // SAFETY: as in `scan`.
+        Path::Avx2 | Path::Avx512Vnni => {
+            // SAFETY: as in `scan`; both paths have AVX2.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                avx2::scan_together(codes, probes, products);
+                avx2::tail_product(tail, probe)
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        Path::Neon => neon::tail_product(tail, probe),
+        Path::Portable => portable::tail_product(tail, probe),
+    }
+}
+
+/// Product of a probe with what refines a row's head.
+///
+/// # Panics
+/// As [`tail_product`].
+pub(super) fn fine_product(path: Path, fine: &[u8], probe: &[i8]) -> i32 {
+    assert!(probe.len().is_multiple_of(GROUP) && fine.len() == probe.len() / 4, "a head has whole groups");
+    match path {
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512Vnni => {
-            // SAFETY: as in `scan`.
+        Path::Avx2 | Path::Avx512Vnni => {
+            // SAFETY: as in `scan`; both paths have AVX2.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                avx512::scan_together(codes, probes, products);
+                avx2::fine_product(fine, probe)
             }
         }
-        _ => {
-            for (probe, products) in probes.into_iter().zip(products) {
-                scan(path, codes, probe, products);
-            }
-        }
+        _ => portable::fine_product(fine, probe),
     }
 }
 
@@ -210,28 +242,96 @@ fn hint<const HINT: i32, T>(values: &[T]) {
 /// Rows that share one bound: few enough that it is near to each one's own.
 pub(super) const STRIDE: usize = 32;
 
-/// The rows whose product is at least that of their stride, in order, appended to `rows`.
-///
-/// `least` has a number for every [`STRIDE`] rows.
-pub(super) fn select(path: Path, products: &[i32], least: &[i32], rows: &mut Vec<u32>) {
-    let (strides, rest) = products.as_chunks::<STRIDE>();
+/// What a row needs at first look, in units of the head's products, in single precision.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FirstLook {
+    /// For a unit of the head's residual.
+    pub(super) head_weight: f32,
+    /// For a unit of the length of what lies outside the head.
+    pub(super) tail_weight: f32,
+    /// A row whose product and weighted lengths stay below cannot reach the threshold.
+    pub(super) least: f32,
+}
+
+impl FirstLook {
+    /// What the product of a row whose lengths are at most these must reach.
+    #[inline(always)]
+    fn need(self, lengths: Lengths) -> f32 {
+        self.least - self.head_weight * f32::from(lengths.residual) - self.tail_weight * f32::from(lengths.outside)
+    }
+
+    /// Whether a row with this product and these lengths may count.
+    #[expect(clippy::cast_precision_loss, reason = "one rounding more, which `least` leaves room for")]
+    pub(super) fn reached(self, product: i32, lengths: Lengths) -> bool {
+        product as f32 >= self.need(lengths)
+    }
+}
+
+/// What the first look needs to know of a row, or at most of several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Lengths {
+    /// Of the head's residual, in the codec's units.
+    pub(super) residual: u16,
+    /// Of everything but the head.
+    pub(super) outside: u16,
+}
+
+/// Rows to select from: their lengths, and the largest of each [`STRIDE`] of them.
+#[derive(Clone, Copy)]
+pub(super) struct Selection<'a> {
+    pub(super) look: FirstLook,
+    pub(super) lengths: &'a [Lengths],
+    pub(super) strides: &'a [Lengths],
+}
+
+/// How a path holds the products of a stride against what they must reach: a bit for each row that may count.
+trait Reached {
+    /// Against one number.
+    fn all(&self, products: &[i32; STRIDE], need: f32) -> u32;
+    /// Against what each row needs.
+    fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32;
+}
+
+impl Selection<'_> {
+    /// Appends the rows that may count, in order.
+    #[inline(always)]
+    fn select(self, products: &[i32], rows: &mut Vec<u32>, reached: &impl Reached) {
+        let (strides, rest) = products.as_chunks::<STRIDE>();
+        let (lengths, lengths_of_rest) = self.lengths.as_chunks::<STRIDE>();
+        for (n, ((products, lengths), &largest)) in strides.iter().zip(lengths).zip(self.strides).enumerate() {
+            // Mostly there is none, and the lengths of single rows are not read.
+            if reached.all(products, self.look.need(largest)) != 0 {
+                push_set(reached.each(products, lengths, self.look), n * STRIDE, rows);
+            }
+        }
+        let rest = rest.iter().zip(lengths_of_rest).rev();
+        let bits =
+            rest.fold(0, |bits, (&product, &lengths)| bits << 1 | u32::from(self.look.reached(product, lengths)));
+        push_set(bits, strides.len() * STRIDE, rows);
+    }
+}
+
+/// The rows that may count, in order, appended to `rows`.
+pub(super) fn select(path: Path, products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
     match path {
         #[cfg(target_arch = "x86_64")]
-        Path::Avx2 | Path::Avx512Vnni => {
-            // SAFETY: as in `scan`; both paths have AVX2.
+        Path::Avx2 => {
+            // SAFETY: as in `scan`.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                avx2::select(strides, least, rows);
+                avx2::select(products, selection, rows);
             }
         }
-        _ => {
-            for (n, (products, &least)) in strides.iter().zip(least).enumerate() {
-                push_set(portable::reached(products, least), n * STRIDE, rows);
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx512Vnni => {
+            // SAFETY: as in `scan`.
+            #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
+            unsafe {
+                avx512::select(products, selection, rows);
             }
         }
-    }
-    if let Some(&least) = least.get(strides.len()) {
-        push_set(portable::reached(rest, least), strides.len() * STRIDE, rows);
+        _ => selection.select(products, rows, &portable::Plain),
     }
 }
 
@@ -246,47 +346,107 @@ fn push_set(mut bits: u32, first: usize, rows: &mut Vec<u32>) {
 }
 
 mod portable {
-    use super::{GROUP, GROUP_BYTES};
+    use super::{
+        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, Reached, STRIDE,
+    };
 
-    pub fn scan(codes: &[u8], probe: &[i8], products: &mut [i32]) {
-        for (product, row) in products.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
-            *product = row.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)).map(group).sum();
+    /// Lines whose products fit 16-bit sums: of each, two of at most 15 x 127, 30,480 in all.
+    const LINES: usize = 8;
+
+    /// What the low and the high halves of a line's bytes meet.
+    type Repeated = [[i16; LINE_BYTES]; 2];
+
+    pub fn scan<const P: usize>(heads: &[u8], probes: [&[i8]; P], products: [&mut [i32]; P]) {
+        for (probe, products) in probes.into_iter().zip(products) {
+            let blocks = heads.chunks_exact(probe.len() / 2 * BLOCK_ROWS);
+            let probe: Vec<Repeated> = probe.as_chunks().0.iter().map(repeated).collect();
+            for (block, totals) in blocks.zip(products.as_chunks_mut::<BLOCK_ROWS>().0) {
+                *totals = [0; BLOCK_ROWS];
+                for (lines, probe) in block.as_chunks().0.chunks(LINES).zip(probe.chunks(LINES)) {
+                    add_lines(lines, probe, totals);
+                }
+            }
         }
     }
 
-    /// A bit for each product that is at least so much.
-    pub fn reached(products: &[i32], least: i32) -> u32 {
-        products.iter().rev().fold(0, |bits, &product| bits << 1 | u32::from(product >= least))
+    fn repeated(probe: &[i8; LINE]) -> Repeated {
+        [0, CELL_BYTES].map(|at| std::array::from_fn(|n| i16::from(probe[at + n % CELL_BYTES])))
     }
 
-    fn group((codes, probe): (&[u8], &[i8])) -> i32 {
-        let (low, high) = probe.split_at(GROUP_BYTES);
-        let mut sum = 0;
-        for ((&code, &low), &high) in codes.iter().zip(low).zip(high) {
-            sum += i32::from(code & 15) * i32::from(low) + i32::from(code >> 4) * i32::from(high);
+    /// Each byte of a line has a sum of its own, so that a compiler can work on many at once.
+    fn add_lines(lines: &[[u8; LINE_BYTES]], probe: &[Repeated], totals: &mut [i32; BLOCK_ROWS]) {
+        let mut sums = [0i16; LINE_BYTES];
+        for (line, [low, high]) in lines.iter().zip(probe) {
+            for (((sum, &codes), low), high) in sums.iter_mut().zip(line).zip(low).zip(high) {
+                *sum += i16::from(codes & 15) * low + i16::from(codes >> 4) * high;
+            }
         }
-        sum
+        for (total, sums) in totals.iter_mut().zip(sums.as_chunks::<CELL_BYTES>().0) {
+            *total += sums.iter().map(|&sum| i32::from(sum)).sum::<i32>();
+        }
+    }
+
+    pub fn tail_product(tail: &[u8], probe: &[i8]) -> i32 {
+        product::<GROUP_BYTES>(tail, probe)
+    }
+
+    pub fn fine_product(fine: &[u8], probe: &[i8]) -> i32 {
+        product::<FINE_BYTES>(fine, probe)
+    }
+
+    /// Of groups of `BYTES` bytes, each with the codes of `GROUP / BYTES` components from the lowest bits up.
+    fn product<const BYTES: usize>(codes: &[u8], probe: &[i8]) -> i32 {
+        let bits = 8 * BYTES / GROUP;
+        let group = |(codes, probe): (&[u8; BYTES], &[i8])| -> i32 {
+            let parts = probe.as_chunks::<BYTES>().0.iter().enumerate();
+            let part = |(n, part): (usize, &[i8; BYTES])| -> i32 {
+                let level = |code: u8| i32::from(code >> (n * bits) & ((1 << bits) - 1));
+                codes.iter().zip(part).map(|(&code, &value)| level(code) * i32::from(value)).sum()
+            };
+            parts.map(part).sum()
+        };
+        codes.as_chunks::<BYTES>().0.iter().zip(probe.chunks_exact(GROUP)).map(group).sum()
+    }
+
+    pub struct Plain;
+
+    impl Reached for Plain {
+        #[expect(clippy::cast_precision_loss, reason = "as `FirstLook::reached`")]
+        fn all(&self, products: &[i32; STRIDE], need: f32) -> u32 {
+            products.iter().rev().fold(0, |bits, &product| bits << 1 | u32::from(product as f32 >= need))
+        }
+
+        fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32 {
+            let rows = products.iter().zip(lengths).rev();
+            rows.fold(0, |bits, (&product, &lengths)| bits << 1 | u32::from(look.reached(product, lengths)))
+        }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx2 {
-    use super::{GROUP, GROUP_BYTES, STRIDE, TOGETHER, push_set};
+    use super::{
+        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, Reached, STRIDE,
+        Selection,
+    };
     use std::arch::x86_64::{
-        __m128i, __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm_storeu_si128, _mm256_add_epi16,
-        _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpgt_epi32,
-        _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-        _mm256_movemask_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
-        _mm256_srli_epi16,
+        __m128i, __m256, __m256i, _CMP_GE_OQ, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm_loadu_si128,
+        _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
+        _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
+        _mm256_maddubs_epi16, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16,
+        _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_srli_epi16,
+        _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_si256, _mm256_sub_ps,
     };
 
-    /// Groups whose products fit 16-bit sums: 4 groups are 8 sums of two products of at most 15 x 127, 30,480 in all.
-    const BLOCK_GROUPS: usize = 4;
-    /// Rows whose sums are folded at once.
-    const ROWS: usize = 4;
+    /// Bytes of a register.
+    const BYTES: usize = 32;
+    /// Lines whose products fit 16-bit sums: of each, four of at most 15 x 127, 30,480 in all.
+    const LINES: usize = 4;
+    /// Groups of which the same holds.
+    const GROUPS: usize = 4;
 
-    /// A group of the probe in two registers.
+    /// Codes of four bits as bytes 0 to 15.
     #[derive(Clone, Copy)]
     struct Halves {
         low: __m256i,
@@ -294,28 +454,20 @@ mod avx2 {
     }
 
     #[target_feature(enable = "avx2")]
-    fn halves(probe: &[i8]) -> Halves {
-        debug_assert!(probe.len() >= GROUP);
-        // SAFETY: a group of the probe has 64 bytes; the loads need no alignment.
-        unsafe {
-            Halves {
-                low: _mm256_loadu_si256(probe.as_ptr().cast()),
-                high: _mm256_loadu_si256(probe.as_ptr().add(GROUP_BYTES).cast()),
-            }
-        }
+    fn load<T>(values: &[T]) -> __m256i {
+        debug_assert!(size_of_val(values) >= BYTES);
+        // SAFETY: there are 32 bytes; the load needs no alignment.
+        unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
     }
 
-    /// The codes of a group, as bytes 0 to 15.
     #[target_feature(enable = "avx2")]
     fn unpack(codes: &[u8]) -> Halves {
-        debug_assert!(codes.len() >= GROUP_BYTES);
-        // SAFETY: a group of codes has 32 bytes; the load needs no alignment.
-        let both = unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) };
+        let both = load(codes);
         let mask = _mm256_set1_epi8(15);
         Halves { low: _mm256_and_si256(both, mask), high: _mm256_and_si256(_mm256_srli_epi16::<4>(both), mask) }
     }
 
-    /// Sixteen 16-bit sums of a group's 64 products; no saturation, as 2 x 15 x 127 < 2^15.
+    /// Sixteen sums of four products; no saturation, as 2 x 15 x 127 < 2^15.
     #[target_feature(enable = "avx2")]
     fn products(codes: Halves, probe: Halves) -> __m256i {
         _mm256_add_epi16(_mm256_maddubs_epi16(codes.low, probe.low), _mm256_maddubs_epi16(codes.high, probe.high))
@@ -327,400 +479,359 @@ mod avx2 {
         _mm256_madd_epi16(sums, _mm256_set1_epi16(1))
     }
 
-    /// The totals of four rows' sums, in order.
     #[target_feature(enable = "avx2")]
-    fn fold(rows: [__m256i; ROWS]) -> __m128i {
-        let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(rows[0], rows[1]), _mm256_hadd_epi32(rows[2], rows[3]));
-        _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs))
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn fold_one(row: __m256i) -> i32 {
+    fn fold(row: __m256i) -> i32 {
         let half = _mm_add_epi32(_mm256_castsi256_si128(row), _mm256_extracti128_si256::<1>(row));
         let quarter = _mm_hadd_epi32(half, half);
         _mm_cvtsi128_si32(_mm_hadd_epi32(quarter, quarter))
     }
 
-    /// A row's sums with a probe of `G` groups in registers.
+    /// The values of a probe that a line's codes meet, for every row.
     #[target_feature(enable = "avx2")]
-    fn row_sums<const G: usize>(row: &[u8], probe: &[Halves; G]) -> __m256i {
-        let mut sums = products(unpack(row), probe[0]);
-        for g in 1..G {
-            sums = _mm256_add_epi16(sums, products(unpack(&row[g * GROUP_BYTES..]), probe[g]));
-        }
-        widen(sums)
+    fn repeated(probe: &[i8; LINE]) -> Halves {
+        let [low, high] =
+            [0, CELL_BYTES].map(|at| i32::from_le_bytes(std::array::from_fn(|j| probe[at + j].cast_unsigned())));
+        Halves { low: _mm256_set1_epi32(low), high: _mm256_set1_epi32(high) }
     }
 
     #[target_feature(enable = "avx2")]
-    fn scan_block<const G: usize>(codes: &[u8], probe: &[i8], out: &mut [i32]) {
-        let registers: [Halves; G] = std::array::from_fn(|g| halves(&probe[g * GROUP..]));
-        let bytes = G * GROUP_BYTES;
-        let (quads, rest) = out.as_chunks_mut::<ROWS>();
-        let split = quads.len() * ROWS * bytes;
-        for (totals, rows) in quads.iter_mut().zip(codes[..split].chunks_exact(ROWS * bytes)) {
-            let sums = [
-                row_sums(&rows[..bytes], &registers),
-                row_sums(&rows[bytes..2 * bytes], &registers),
-                row_sums(&rows[2 * bytes..3 * bytes], &registers),
-                row_sums(&rows[3 * bytes..], &registers),
-            ];
-            // SAFETY: four products of 32 bits have 16 bytes; the store needs no alignment.
-            unsafe { _mm_storeu_si128(totals.as_mut_ptr().cast(), fold(sums)) };
-        }
-        for (total, row) in rest.iter_mut().zip(codes[split..].chunks_exact(bytes)) {
-            *total = fold_one(row_sums(row, &registers));
-        }
-    }
-
-    /// Rows of any number of groups: blocks of four groups in 16 bits, their totals in 32.
-    #[target_feature(enable = "avx2")]
-    fn scan_long(codes: &[u8], probe: &[i8], out: &mut [i32]) {
-        for (total, row) in out.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
-            let mut sums = _mm256_setzero_si256();
-            let blocks = row.chunks(BLOCK_GROUPS * GROUP_BYTES).zip(probe.chunks(BLOCK_GROUPS * GROUP));
-            for (row, probe) in blocks {
-                let mut block = _mm256_setzero_si256();
-                for (row, probe) in row.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)) {
-                    block = _mm256_add_epi16(block, products(unpack(row), halves(probe)));
+    pub fn scan<const P: usize>(heads: &[u8], probes: [&[i8]; P], mut out: [&mut [i32]; P]) {
+        let block_bytes = probes[0].len() / 2 * BLOCK_ROWS;
+        let probes = probes.map(|probe| probe.as_chunks::<LINE>().0);
+        for (n, block) in heads.chunks_exact(block_bytes).enumerate() {
+            for half in 0..LINE_BYTES / BYTES {
+                let rows = n * BLOCK_ROWS + half * (BYTES / CELL_BYTES);
+                let totals = half_block(&block[half * BYTES..], probes);
+                for (out, total) in out.iter_mut().zip(totals) {
+                    let out = &mut out[rows..rows + BYTES / CELL_BYTES];
+                    // SAFETY: eight products of 32 bits have 32 bytes; the store needs no alignment.
+                    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), total) };
                 }
-                sums = _mm256_add_epi32(sums, widen(block));
             }
-            *total = fold_one(sums);
         }
     }
 
+    /// Products of eight rows, of which the first byte of `cells` begins; every second register of a block is theirs.
     #[target_feature(enable = "avx2")]
-    pub fn scan(codes: &[u8], probe: &[i8], out: &mut [i32]) {
-        match probe.len() / GROUP {
-            1 => scan_block::<1>(codes, probe, out),
-            2 => scan_block::<2>(codes, probe, out),
-            3 => scan_block::<3>(codes, probe, out),
-            4 => scan_block::<4>(codes, probe, out),
-            _ => scan_long(codes, probe, out),
+    fn half_block<const P: usize>(cells: &[u8], probes: [&[[i8; LINE]]; P]) -> [__m256i; P] {
+        let mut totals = [_mm256_setzero_si256(); P];
+        for first in (0..probes[0].len()).step_by(LINES) {
+            let mut sums = [_mm256_setzero_si256(); P];
+            for line in first..(first + LINES).min(probes[0].len()) {
+                let codes = unpack(&cells[line * LINE_BYTES..]);
+                for (sums, probe) in sums.iter_mut().zip(&probes) {
+                    *sums = _mm256_add_epi16(*sums, products(codes, repeated(&probe[line])));
+                }
+            }
+            for (total, sums) in totals.iter_mut().zip(sums) {
+                *total = _mm256_add_epi32(*total, widen(sums));
+            }
         }
+        totals
     }
 
     #[target_feature(enable = "avx2")]
-    pub fn select(strides: &[[i32; STRIDE]], least: &[i32], rows: &mut Vec<u32>) {
-        for (n, (products, &least)) in strides.iter().zip(least).enumerate() {
-            push_set(!below(products, _mm256_set1_epi32(least)), n * STRIDE, rows);
+    pub fn tail_product(tail: &[u8], probe: &[i8]) -> i32 {
+        let mut total = _mm256_setzero_si256();
+        for (tail, probe) in tail.chunks(GROUPS * GROUP_BYTES).zip(probe.chunks(GROUPS * GROUP)) {
+            let mut sums = _mm256_setzero_si256();
+            for (tail, probe) in tail.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)) {
+                let probe = Halves { low: load(probe), high: load(&probe[GROUP_BYTES..]) };
+                sums = _mm256_add_epi16(sums, products(unpack(tail), probe));
+            }
+            total = _mm256_add_epi32(total, widen(sums));
+        }
+        fold(total)
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn fine_product(fine: &[u8], probe: &[i8]) -> i32 {
+        let mask = _mm256_set1_epi8(3);
+        let mut total = _mm256_setzero_si256();
+        for (fine, probe) in fine.chunks_exact(FINE_BYTES).zip(probe.chunks_exact(GROUP)) {
+            // SAFETY: a group has 16 bytes; the load needs no alignment.
+            let group: __m128i = unsafe { _mm_loadu_si128(fine.as_ptr().cast()) };
+            let group = _mm256_broadcastsi128_si256(group);
+            let low = _mm256_and_si256(_mm256_srlv_epi32(group, _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2)), mask);
+            let high = _mm256_and_si256(_mm256_srlv_epi32(group, _mm256_setr_epi32(4, 4, 4, 4, 6, 6, 6, 6)), mask);
+            let probe = Halves { low: load(probe), high: load(&probe[GROUP / 2..]) };
+            total = _mm256_add_epi32(total, widen(products(Halves { low, high }, probe)));
+        }
+        fold(total)
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn select(products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
+        selection.select(products, rows, &Eights { _private: () });
+    }
+
+    /// INVARIANT (instructions are there): made where AVX2 is there only.
+    struct Eights {
+        _private: (),
+    }
+
+    impl Reached for Eights {
+        #[inline(always)]
+        fn all(&self, products: &[i32; STRIDE], need: f32) -> u32 {
+            // SAFETY: see `Eights`.
+            unsafe { at_least(products, |_| _mm256_set1_ps(need)) }
+        }
+
+        #[inline(always)]
+        fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32 {
+            // SAFETY: see `Eights`.
+            unsafe { at_least(products, |eight| needs(&lengths[8 * eight..], look)) }
         }
     }
 
-    /// A bit for each product below `least`.
+    /// A bit for each product that is at least what `need` gives for its eight.
     #[target_feature(enable = "avx2")]
-    fn below(products: &[i32; STRIDE], least: __m256i) -> u32 {
+    fn at_least(products: &[i32; STRIDE], need: impl Fn(usize) -> __m256) -> u32 {
         let mut bits = 0;
-        for (n, eight) in products.as_chunks::<8>().0.iter().enumerate() {
-            // SAFETY: eight products of 32 bits have 32 bytes; the load needs no alignment.
-            let eight = unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) };
-            let eight = _mm256_castsi256_ps(_mm256_cmpgt_epi32(least, eight));
-            bits |= _mm256_movemask_ps(eight).cast_unsigned() << (8 * n);
+        for (n, products) in products.chunks_exact(8).enumerate() {
+            let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_cvtepi32_ps(load(products)), need(n));
+            bits |= _mm256_movemask_ps(reached).cast_unsigned() << (8 * n);
         }
         bits
     }
 
+    /// [`FirstLook::need`] of eight rows, with the same roundings.
     #[target_feature(enable = "avx2")]
-    pub fn scan_together(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
-        match probes[0].len() / GROUP {
-            1 => together::<1>(codes, probes, out),
-            2 => together::<2>(codes, probes, out),
-            3 => together::<3>(codes, probes, out),
-            4 => together::<4>(codes, probes, out),
-            _ => {
-                for (probe, out) in probes.into_iter().zip(out) {
-                    scan_long(codes, probe, out);
-                }
-            }
-        }
-    }
-
-    /// Unpacks each row once for all probes; the probes' registers come from the first-level cache.
-    #[target_feature(enable = "avx2")]
-    fn together<const G: usize>(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
-        let bytes = G * GROUP_BYTES;
-        let [a, b, c, d] = out;
-        let totals = a.iter_mut().zip(b).zip(c).zip(d);
-        for ((((a, b), c), d), row) in totals.zip(codes.chunks_exact(bytes)) {
-            let mut sums = [_mm256_setzero_si256(); TOGETHER];
-            for g in 0..G {
-                let codes = unpack(&row[g * GROUP_BYTES..]);
-                for (sums, probe) in sums.iter_mut().zip(probes) {
-                    *sums = _mm256_add_epi16(*sums, products(codes, halves(&probe[g * GROUP..])));
-                }
-            }
-            let folded = fold([widen(sums[0]), widen(sums[1]), widen(sums[2]), widen(sums[3])]);
-            let mut four = [0i32; TOGETHER];
-            // SAFETY: four products of 32 bits have 16 bytes; the store needs no alignment.
-            unsafe { _mm_storeu_si128(four.as_mut_ptr().cast(), folded) };
-            [*a, *b, *c, *d] = four;
-        }
+    fn needs(lengths: &[Lengths], look: FirstLook) -> __m256 {
+        // The residual in the low half of 32 bits, what is outside in the high one.
+        let both = load(lengths);
+        let residual = _mm256_cvtepi32_ps(_mm256_and_si256(both, _mm256_set1_epi32(0xffff)));
+        let outside = _mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(both));
+        let need = _mm256_sub_ps(_mm256_set1_ps(look.least), _mm256_mul_ps(_mm256_set1_ps(look.head_weight), residual));
+        _mm256_sub_ps(need, _mm256_mul_ps(_mm256_set1_ps(look.tail_weight), outside))
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx512 {
-    use super::{GROUP, GROUP_BYTES, TOGETHER};
+    use super::{BLOCK_ROWS, CELL_BYTES, FirstLook, LINE, LINE_BYTES, Lengths, Reached, STRIDE, Selection};
     use std::arch::x86_64::{
-        __m512i, _mm_storeu_si128, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_dpbusd_epi32,
-        _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi64, _mm512_reduce_add_epi32,
-        _mm512_set1_epi8, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_srli_epi16, _mm512_storeu_si512,
-        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+        __m512, __m512i, _CMP_GE_OQ, _mm512_add_epi32, _mm512_and_si512, _mm512_andnot_si512, _mm512_cmp_ps_mask,
+        _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8,
+        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_srli_epi32,
+        _mm512_storeu_si512, _mm512_sub_ps,
     };
 
-    /// Groups in one register of codes; where their number is odd, the last half register is zero.
-    const PAIR: usize = 2;
-    /// Pairs of a probe that stays in registers.
-    const PAIRS_MAX: usize = 4;
-    /// Rows whose sums are folded at once, for one probe.
-    const ROWS: usize = 16;
-    /// The same for several probes.
-    const ROWS_TOGETHER: usize = 4;
+    /// Bytes of a register.
+    const BYTES: usize = 64;
 
-    /// A pair of groups of the probe in two registers.
-    #[derive(Clone, Copy)]
-    struct Halves {
-        low: __m512i,
-        high: __m512i,
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn load<T>(values: &[T]) -> __m512i {
+        debug_assert!(size_of_val(values) >= BYTES);
+        // SAFETY: there are 64 bytes; the load needs no alignment.
+        unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
     }
 
-    /// Bytes of a pair of groups of codes, of which the second is missing where `half`.
+    /// Four values of a probe, for every row.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn load(bytes: &[u8], half: bool) -> __m512i {
-        debug_assert!(bytes.len() >= if half { GROUP_BYTES } else { PAIR * GROUP_BYTES });
-        // SAFETY: there are 64 bytes, or 32 where the mask lets no more be read; neither load needs alignment.
-        unsafe {
-            if half {
-                _mm512_maskz_loadu_epi64(0x0f, bytes.as_ptr().cast())
-            } else {
-                _mm512_loadu_si512(bytes.as_ptr().cast())
+    fn repeated(values: &[i8]) -> __m512i {
+        _mm512_set1_epi32(i32::from_le_bytes(std::array::from_fn(|j| values[j].cast_unsigned())))
+    }
+
+    /// So many blocks at once that no sum waits for another, and that all of them stay in registers.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    pub fn scan<const P: usize>(heads: &[u8], probes: [&[i8]; P], out: [&mut [i32]; P]) {
+        if P == 1 {
+            scan_blocks::<P, 8>(heads, probes, out);
+        } else {
+            scan_blocks::<P, 2>(heads, probes, out);
+        }
+    }
+
+    /// Blocks that are worked on together lie far from each other: the processor fetches ahead by itself, but not
+    /// beyond a page of memory, and so it fetches in `B` pages at once.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn scan_blocks<const P: usize, const B: usize>(heads: &[u8], probes: [&[i8]; P], mut out: [&mut [i32]; P]) {
+        let block_bytes = probes[0].len() / 2 * BLOCK_ROWS;
+        let probes = probes.map(|probe| probe.as_chunks::<LINE>().0);
+        let blocks = out[0].len() / BLOCK_ROWS;
+        let apart = blocks / B;
+        for first in 0..apart {
+            // (A closure would not be compiled for these instructions and cost a call.)
+            let mut some: [&[u8]; B] = [&[]; B];
+            for (b, block) in some.iter_mut().enumerate() {
+                *block = &heads[(first + b * apart) * block_bytes..][..block_bytes];
+            }
+            put(products(some, probes), first, apart, &mut out);
+        }
+        for block in B * apart..blocks {
+            put(products([&heads[block * block_bytes..][..block_bytes]], probes), block, 1, &mut out);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn put<const P: usize, const B: usize>(
+        products: [[__m512i; B]; P],
+        first: usize,
+        apart: usize,
+        out: &mut [&mut [i32]; P],
+    ) {
+        for (out, products) in out.iter_mut().zip(products) {
+            for (b, products) in products.into_iter().enumerate() {
+                let rows = (first + b * apart) * BLOCK_ROWS;
+                let out = &mut out[rows..rows + BLOCK_ROWS];
+                // SAFETY: sixteen products of 32 bits have 64 bytes; the store needs no alignment.
+                unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), products) };
             }
         }
     }
 
-    /// A probe's values in the order of the codes.
+    /// Products of each probe with each of the blocks.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn halves(pair: &[i8]) -> Halves {
-        let mut halves = [[0u8; PAIR * GROUP_BYTES]; 2];
-        for (group, at) in pair.chunks_exact(GROUP).zip([0, GROUP_BYTES]) {
-            for j in 0..GROUP_BYTES {
-                halves[0][at + j] = group[j].cast_unsigned();
-                halves[1][at + j] = group[GROUP_BYTES + j].cast_unsigned();
-            }
-        }
-        Halves { low: load(&halves[0], false), high: load(&halves[1], false) }
-    }
-
-    /// The registers of a probe of `G` groups; those beyond are not used.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn registers<const G: usize>(probe: &[i8]) -> [Halves; PAIRS_MAX] {
-        let mut registers = [Halves { low: _mm512_setzero_si512(), high: _mm512_setzero_si512() }; PAIRS_MAX];
-        for (pair, place) in probe[..G * GROUP].chunks(PAIR * GROUP).zip(&mut registers) {
-            *place = halves(pair);
-        }
-        registers
-    }
-
-    /// Adds the products of a pair of groups of a row to sixteen sums of 32 bits.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn add(sums: __m512i, codes: Halves, probe: Halves) -> __m512i {
-        _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums, codes.low, probe.low), codes.high, probe.high)
-    }
-
-    /// The codes of a pair of groups, as bytes 0 to 15.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn unpack(codes: &[u8], half: bool) -> Halves {
-        let both = load(codes, half);
+    fn products<const P: usize, const B: usize>(blocks: [&[u8]; B], probes: [&[[i8; LINE]]; P]) -> [[__m512i; B]; P] {
         let mask = _mm512_set1_epi8(15);
-        Halves { low: _mm512_and_si512(both, mask), high: _mm512_and_si512(_mm512_srli_epi16::<4>(both), mask) }
-    }
-
-    /// Pair `k` of a row of `G` groups.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn unpack_of<const G: usize>(row: &[u8], k: usize) -> Halves {
-        unpack(&row[k * PAIR * GROUP_BYTES..], k * PAIR + 1 == G)
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn row_sums<const G: usize>(row: &[u8], probe: &[Halves; PAIRS_MAX]) -> __m512i {
-        let mut sums = _mm512_setzero_si512();
-        for (k, probe) in probe.iter().enumerate().take(G.div_ceil(PAIR)) {
-            sums = add(sums, unpack_of::<G>(row, k), *probe);
+        let mut low = [[_mm512_setzero_si512(); B]; P];
+        // Codes of high halves are left where they are, 16 times what they stand for: a line adds at most 4 x 240 x 127,
+        // so that 16,384 dimensions and more stay far below 2^31.
+        let mut high = low;
+        for line in 0..probes[0].len() {
+            let mut codes = [_mm512_setzero_si512(); B];
+            for b in 0..B {
+                codes[b] = load(&blocks[b][line * LINE_BYTES..]);
+            }
+            for p in 0..P {
+                let (first, second) = probes[p][line].split_at(CELL_BYTES);
+                let (first, second) = (repeated(first), repeated(second));
+                for b in 0..B {
+                    low[p][b] = _mm512_dpbusd_epi32(low[p][b], _mm512_and_si512(codes[b], mask), first);
+                    high[p][b] = _mm512_dpbusd_epi32(high[p][b], _mm512_andnot_si512(mask, codes[b]), second);
+                }
+            }
         }
-        sums
+        for p in 0..P {
+            for b in 0..B {
+                low[p][b] = _mm512_add_epi32(low[p][b], _mm512_srai_epi32::<4>(high[p][b]));
+            }
+        }
+        low
     }
 
-    /// The totals of four rows, each in quarters.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn four_rows<const G: usize>(rows: &[u8], probe: &[Halves; PAIRS_MAX]) -> __m512i {
-        let bytes = G * GROUP_BYTES;
-        fold_quarters([
-            row_sums::<G>(&rows[..bytes], probe),
-            row_sums::<G>(&rows[bytes..2 * bytes], probe),
-            row_sums::<G>(&rows[2 * bytes..3 * bytes], probe),
-            row_sums::<G>(&rows[3 * bytes..4 * bytes], probe),
-        ])
+    pub fn select(products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
+        selection.select(products, rows, &Sixteens { _private: () });
     }
 
-    /// For each quarter of the registers, its totals of the four, in order.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn fold_quarters([a, b, c, d]: [__m512i; 4]) -> __m512i {
-        let first = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-        let second = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-        _mm512_add_epi32(_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second))
+    /// INVARIANT (instructions are there): made where AVX-512 is there only.
+    struct Sixteens {
+        _private: (),
     }
 
-    /// Quarter `n` is the sum of the four quarters of register `n`.
+    impl Reached for Sixteens {
+        #[inline(always)]
+        fn all(&self, products: &[i32; STRIDE], need: f32) -> u32 {
+            // SAFETY: see `Sixteens`.
+            unsafe { at_least(products, |_| _mm512_set1_ps(need)) }
+        }
+
+        #[inline(always)]
+        fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32 {
+            // SAFETY: see `Sixteens`.
+            unsafe { at_least(products, |sixteen| needs(&lengths[16 * sixteen..], look)) }
+        }
+    }
+
+    /// A bit for each product that is at least what `need` gives for its sixteen.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn gather([a, b, c, d]: [__m512i; 4]) -> __m512i {
-        let halve = |a, b| {
-            // a0 a2 b0 b2 and a1 a3 b1 b3
-            _mm512_add_epi32(_mm512_shuffle_i32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b))
+    fn at_least(products: &[i32; STRIDE], need: impl Fn(usize) -> __m512) -> u32 {
+        let reached = |n: usize| {
+            let products = _mm512_cvtepi32_ps(load(&products[16 * n..]));
+            u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(products, need(n)))
         };
-        halve(halve(a, b), halve(c, d))
+        reached(1) << 16 | reached(0)
     }
 
+    /// [`FirstLook::need`] of sixteen rows, with the same roundings.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn scan_block<const G: usize>(codes: &[u8], probe: &[i8], out: &mut [i32]) {
-        let probe = registers::<G>(probe);
-        let bytes = G * GROUP_BYTES;
-        let (blocks, rest) = out.as_chunks_mut::<ROWS>();
-        let split = blocks.len() * ROWS * bytes;
-        for (totals, rows) in blocks.iter_mut().zip(codes[..split].chunks_exact(ROWS * bytes)) {
-            let all = gather([
-                four_rows::<G>(&rows[..4 * bytes], &probe),
-                four_rows::<G>(&rows[4 * bytes..8 * bytes], &probe),
-                four_rows::<G>(&rows[8 * bytes..12 * bytes], &probe),
-                four_rows::<G>(&rows[12 * bytes..], &probe),
-            ]);
-            // SAFETY: sixteen products of 32 bits have 64 bytes; the store needs no alignment.
-            unsafe { _mm512_storeu_si512(totals.as_mut_ptr().cast(), all) };
-        }
-        for (total, row) in rest.iter_mut().zip(codes[split..].chunks_exact(bytes)) {
-            *total = _mm512_reduce_add_epi32(row_sums::<G>(row, &probe));
-        }
-    }
-
-    /// Rows of any number of groups.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn scan_long(codes: &[u8], probe: &[i8], out: &mut [i32]) {
-        let mut registers = Vec::with_capacity(probe.len().div_ceil(PAIR * GROUP));
-        for pair in probe.chunks(PAIR * GROUP) {
-            registers.push(halves(pair));
-        }
-        for (total, row) in out.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
-            let mut sums = _mm512_setzero_si512();
-            for (codes, probe) in row.chunks(PAIR * GROUP_BYTES).zip(&registers) {
-                sums = add(sums, unpack(codes, codes.len() == GROUP_BYTES), *probe);
-            }
-            *total = _mm512_reduce_add_epi32(sums);
-        }
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub fn scan(codes: &[u8], probe: &[i8], out: &mut [i32]) {
-        match probe.len() / GROUP {
-            1 => scan_block::<1>(codes, probe, out),
-            2 => scan_block::<2>(codes, probe, out),
-            3 => scan_block::<3>(codes, probe, out),
-            4 => scan_block::<4>(codes, probe, out),
-            5 => scan_block::<5>(codes, probe, out),
-            6 => scan_block::<6>(codes, probe, out),
-            7 => scan_block::<7>(codes, probe, out),
-            8 => scan_block::<8>(codes, probe, out),
-            _ => scan_long(codes, probe, out),
-        }
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub fn scan_together(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
-        match probes[0].len() / GROUP {
-            1 => together::<1>(codes, probes, out),
-            2 => together::<2>(codes, probes, out),
-            3 => together::<3>(codes, probes, out),
-            4 => together::<4>(codes, probes, out),
-            _ => {
-                for (probe, out) in probes.into_iter().zip(out) {
-                    scan(codes, probe, out);
-                }
-            }
-        }
-    }
-
-    /// Unpacks each row once for all probes.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn together<const G: usize>(codes: &[u8], probes: [&[i8]; TOGETHER], out: [&mut [i32]; TOGETHER]) {
-        let registers = [
-            registers::<G>(probes[0]),
-            registers::<G>(probes[1]),
-            registers::<G>(probes[2]),
-            registers::<G>(probes[3]),
-        ];
-        let bytes = G * GROUP_BYTES;
-        let split = out[0].len() / ROWS_TOGETHER * ROWS_TOGETHER;
-        let [mut a, mut b, mut c, mut d] = out.map(|out| out.split_at_mut(split));
-        let blocks = (a.0.as_chunks_mut::<ROWS_TOGETHER>().0.iter_mut())
-            .zip(b.0.as_chunks_mut::<ROWS_TOGETHER>().0)
-            .zip(c.0.as_chunks_mut::<ROWS_TOGETHER>().0)
-            .zip(d.0.as_chunks_mut::<ROWS_TOGETHER>().0);
-        for ((((a, b), c), d), rows) in blocks.zip(codes.chunks_exact(ROWS_TOGETHER * bytes)) {
-            let mut sums = [[_mm512_setzero_si512(); ROWS_TOGETHER]; TOGETHER];
-            for n in 0..ROWS_TOGETHER {
-                for k in 0..G.div_ceil(PAIR) {
-                    let codes = unpack_of::<G>(&rows[n * bytes..(n + 1) * bytes], k);
-                    for (sums, registers) in sums.iter_mut().zip(&registers) {
-                        sums[n] = add(sums[n], codes, registers[k]);
-                    }
-                }
-            }
-            let [first, second, third, fourth] = sums;
-            let folded =
-                gather([fold_quarters(first), fold_quarters(second), fold_quarters(third), fold_quarters(fourth)]);
-            // SAFETY: four products of 32 bits have 16 bytes; the stores need no alignment.
-            unsafe {
-                _mm_storeu_si128(a.as_mut_ptr().cast(), _mm512_castsi512_si128(folded));
-                _mm_storeu_si128(b.as_mut_ptr().cast(), _mm512_extracti32x4_epi32::<1>(folded));
-                _mm_storeu_si128(c.as_mut_ptr().cast(), _mm512_extracti32x4_epi32::<2>(folded));
-                _mm_storeu_si128(d.as_mut_ptr().cast(), _mm512_extracti32x4_epi32::<3>(folded));
-            }
-        }
-        let rest = &codes[split * bytes..];
-        for (probe, out) in probes.into_iter().zip([&mut a.1, &mut b.1, &mut c.1, &mut d.1]) {
-            scan_block::<G>(rest, probe, out);
-        }
+    fn needs(lengths: &[Lengths], look: FirstLook) -> __m512 {
+        // The residual in the low half of 32 bits, what is outside in the high one.
+        let both = load(lengths);
+        let residual = _mm512_cvtepi32_ps(_mm512_and_si512(both, _mm512_set1_epi32(0xffff)));
+        let outside = _mm512_cvtepi32_ps(_mm512_srli_epi32::<16>(both));
+        let need = _mm512_sub_ps(_mm512_set1_ps(look.least), _mm512_mul_ps(_mm512_set1_ps(look.head_weight), residual));
+        _mm512_sub_ps(need, _mm512_mul_ps(_mm512_set1_ps(look.tail_weight), outside))
     }
 }
 
 #[cfg(target_arch = "aarch64")]
 mod neon {
-    use super::{GROUP, GROUP_BYTES};
+    use super::{BLOCK_ROWS, CELL_BYTES, GROUP, GROUP_BYTES, LINE, LINE_BYTES};
     use std::arch::aarch64::{
         int8x16_t, int32x4_t, vaddvq_s32, vandq_u8, vdupq_n_s32, vdupq_n_u8, vget_low_s8, vld1q_s8, vld1q_u8,
-        vmull_high_s8, vmull_s8, vpadalq_s16, vreinterpretq_s8_u8, vshrq_n_u8,
+        vmull_high_s8, vmull_s8, vpadalq_s16, vpaddq_s32, vreinterpretq_s8_s32, vreinterpretq_s8_u8, vshrq_n_u8,
+        vst1q_s32,
     };
 
-    const HALF: usize = 16;
+    /// Bytes of a register.
+    const BYTES: usize = 16;
+    /// Rows in a register.
+    const ROWS: usize = BYTES / CELL_BYTES;
+
+    pub fn scan<const P: usize>(heads: &[u8], probes: [&[i8]; P], mut out: [&mut [i32]; P]) {
+        let block_bytes = probes[0].len() / 2 * BLOCK_ROWS;
+        let probes = probes.map(|probe| probe.as_chunks::<LINE>().0);
+        for (n, block) in heads.chunks_exact(block_bytes).enumerate() {
+            for quarter in 0..LINE_BYTES / BYTES {
+                let rows = n * BLOCK_ROWS + quarter * ROWS;
+                for (out, probe) in out.iter_mut().zip(probes) {
+                    let four = out[rows..].first_chunk_mut::<ROWS>();
+                    four.into_iter().for_each(|out| quarter_block(&block[quarter * BYTES..], probe, out));
+                }
+            }
+        }
+    }
+
+    /// Products of four rows, of which the first byte of `cells` begins; every fourth register of a block is theirs.
+    #[allow(unsafe_code, reason = "vector loads by pointer, and NEON is part of every 64-bit Arm processor")]
+    fn quarter_block(cells: &[u8], probe: &[[i8; LINE]], out: &mut [i32; ROWS]) {
+        let four = |values: &[i8]| i32::from_le_bytes(std::array::from_fn(|j| values[j].cast_unsigned()));
+        // SAFETY: NEON is part of aarch64; slices of 16 bytes are loaded, and four numbers stored.
+        unsafe {
+            // Of each row two sums.
+            let mut sums = [vdupq_n_s32(0); 2];
+            for (line, probe) in probe.iter().enumerate() {
+                let codes = unpack(&cells[line * LINE_BYTES..][..BYTES]);
+                for (codes, values) in codes.into_iter().zip(probe.chunks_exact(CELL_BYTES)) {
+                    let values = vreinterpretq_s8_s32(vdupq_n_s32(four(values)));
+                    sums[0] = vpadalq_s16(sums[0], vmull_s8(vget_low_s8(codes), vget_low_s8(values)));
+                    sums[1] = vpadalq_s16(sums[1], vmull_high_s8(codes, values));
+                }
+            }
+            vst1q_s32(out.as_mut_ptr(), vpaddq_s32(sums[0], sums[1]));
+        }
+    }
+
+    /// Codes of four bits as bytes 0 to 15, the low halves first.
+    #[allow(unsafe_code, reason = "vector loads by pointer, and NEON is part of every 64-bit Arm processor")]
+    unsafe fn unpack(codes: &[u8]) -> [int8x16_t; 2] {
+        debug_assert!(codes.len() >= BYTES);
+        // SAFETY: NEON is part of aarch64; there are 16 bytes.
+        unsafe {
+            let both = vld1q_u8(codes.as_ptr());
+            [vreinterpretq_s8_u8(vandq_u8(both, vdupq_n_u8(15))), vreinterpretq_s8_u8(vshrq_n_u8::<4>(both))]
+        }
+    }
 
     #[allow(unsafe_code, reason = "vector loads by pointer, and NEON is part of every 64-bit Arm processor")]
-    pub fn scan(codes: &[u8], probe: &[i8], products: &mut [i32]) {
-        for (product, row) in products.iter_mut().zip(codes.chunks_exact(probe.len() / 2)) {
-            // SAFETY: NEON is part of aarch64; the chunks have 16 bytes, which the loads read.
-            *product = unsafe {
-                let mut sums = vdupq_n_s32(0);
-                for (codes, probe) in row.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)) {
-                    let (low, high) = probe.split_at(GROUP_BYTES);
-                    let parts = codes.chunks_exact(HALF).zip(low.chunks_exact(HALF)).zip(high.chunks_exact(HALF));
-                    for ((codes, low), high) in parts {
-                        let both = vld1q_u8(codes.as_ptr());
-                        let low_codes = vreinterpretq_s8_u8(vandq_u8(both, vdupq_n_u8(15)));
-                        let high_codes = vreinterpretq_s8_u8(vshrq_n_u8::<4>(both));
-                        sums = add(sums, low_codes, vld1q_s8(low.as_ptr()));
-                        sums = add(sums, high_codes, vld1q_s8(high.as_ptr()));
-                    }
+    pub fn tail_product(tail: &[u8], probe: &[i8]) -> i32 {
+        // SAFETY: NEON is part of aarch64; the chunks have 16 bytes, which the loads read.
+        unsafe {
+            let mut sums = vdupq_n_s32(0);
+            for (tail, probe) in tail.chunks_exact(GROUP_BYTES).zip(probe.chunks_exact(GROUP)) {
+                let (low, high) = probe.split_at(GROUP_BYTES);
+                let parts = tail.chunks_exact(BYTES).zip(low.chunks_exact(BYTES)).zip(high.chunks_exact(BYTES));
+                for ((codes, low), high) in parts {
+                    let codes = unpack(codes);
+                    sums = add(sums, codes[0], vld1q_s8(low.as_ptr()));
+                    sums = add(sums, codes[1], vld1q_s8(high.as_ptr()));
                 }
-                vaddvq_s32(sums)
-            };
+            }
+            vaddvq_s32(sums)
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::best::Best;
 use super::chunk::{CHUNK_ROWS, Chunk, Codes};
-use super::codec::{Codec, CodedProbe, FirstLook};
-use super::kernels::{self, Path, STRIDE, TOGETHER};
+use super::codec::{Codec, CodedProbe, Products};
+use super::kernels::{self, BLOCK_ROWS, FirstLook, Path, Selection, TOGETHER};
 use super::slots::{Owner, Slots, Unreadable};
 use crate::vision::cosines;
 
@@ -86,8 +86,8 @@ pub(super) fn chunks_together(probes: usize) -> usize {
     (PAIRS_TOGETHER / probes.max(1)).clamp(1, CHUNKS_TOGETHER)
 }
 
-/// Rows whose heads are asked for at once, while as many of the chunk before are looked at.
-const ROWS_AHEAD: usize = 128;
+/// Rows after which heads of the next chunk are asked for, so that they come one after another.
+const ROWS_AHEAD: usize = 8 * BLOCK_ROWS;
 
 /// Probes, and the room that a pass needs beside them.
 pub(super) struct Scan<'a> {
@@ -114,7 +114,7 @@ struct ProbeAndChunk {
     look: FirstLook,
 }
 
-/// A row that passed the bound of its stride.
+/// A row that passed the first look.
 struct Selected {
     pair: usize,
     row: usize,
@@ -155,20 +155,23 @@ impl<'a> Scan<'a> {
         self.pairs.clear();
         self.selected.clear();
         for (n, chunk) in chunks.iter().enumerate() {
-            let ahead = chunks.get(n + 1).and_then(|chunk| chunk.codes()).map_or(&[][..], Codes::heads);
+            let ahead = chunks.get(n + 1).and_then(|chunk| chunk.codes());
             if let Some(codes) = chunk.codes() {
                 self.look_at_heads(n, codes, ahead, findings);
             }
         }
-        self.look_at_tails(chunks, findings);
+        self.look_again(chunks, findings);
         self.compare_candidates(chunks, findings)?;
         chunks.iter().for_each(|chunk| self.compare_uncoded(chunk, findings));
         Ok(())
     }
 
-    /// Selects rows of a chunk by the products of their heads with each probe. `ahead` are the heads to be read next.
-    fn look_at_heads<Id>(&mut self, chunk: usize, codes: &Codes, ahead: &[u8], findings: &impl Findings<Id>) {
+    /// Selects rows of a chunk by the products of their heads with each probe. `ahead` are the codes to be read next.
+    fn look_at_heads<Id>(&mut self, chunk: usize, codes: &Codes, ahead: Option<&Codes>, findings: &impl Findings<Id>) {
         let coded = self.coded_for(codes.codec());
+        if let Some(ahead) = ahead {
+            ahead.prefetch_lengths();
+        }
         let mut first = 0;
         while first < self.probes.len() {
             let count = self.multiply(codes, coded, first, ahead);
@@ -192,71 +195,64 @@ impl<'a> Scan<'a> {
     }
 
     /// Products of the heads with the next probes; says with how many.
-    fn multiply(&mut self, codes: &Codes, coded: usize, first: usize, ahead: &[u8]) -> usize {
+    fn multiply(&mut self, codes: &Codes, coded: usize, first: usize, ahead: Option<&Codes>) -> usize {
         let Self { path, products, .. } = self;
         let probes = &self.coded[coded].1[first..];
         let values = |n: usize| probes[n].head.values.as_slice();
-        let bytes = ROWS_AHEAD * codes.codec().head_bytes();
-        // The processor fetches ahead by itself, but not beyond a page of memory, so it would wait every few rows.
-        let ahead = if first == 0 { ahead } else { &[] };
-        let ahead = ahead.chunks(bytes).chain(std::iter::repeat(&[][..]));
-        let several = probes.len() >= TOGETHER;
-        for (n, (heads, ahead)) in codes.heads().chunks(bytes).zip(ahead).enumerate() {
-            kernels::prefetch_far(ahead);
-            let rows = n * ROWS_AHEAD..(n * ROWS_AHEAD + ROWS_AHEAD).min(codes.rows());
-            if several {
-                let products = products.each_mut().map(|products| &mut products[rows.clone()]);
-                kernels::scan_together(*path, heads, std::array::from_fn(values), products);
-            } else {
-                kernels::scan(*path, heads, values(0), &mut products[0][rows]);
-            }
+        let rows = codes.rows().next_multiple_of(BLOCK_ROWS);
+        if probes.len() < TOGETHER {
+            kernels::scan(*path, codes.heads(), [values(0)], [&mut products[0][..rows]]);
+            return 1;
         }
-        if several { TOGETHER } else { 1 }
+        // While these rows are in the cache for several probes, memory can bring the next ones. (For one probe there is
+        // no time to spare, and the kernel's own order of reading does better.)
+        let (pass, passes) = (first / TOGETHER, (first + probes.len()) / TOGETHER);
+        let head_bytes = codes.codec().head_bytes();
+        for (n, heads) in codes.heads().chunks(ROWS_AHEAD * head_bytes).enumerate() {
+            if let Some(ahead) = ahead {
+                ahead.prefetch_heads(n * passes + pass, CHUNK_ROWS / ROWS_AHEAD * passes);
+            }
+            let rows = n * ROWS_AHEAD..n * ROWS_AHEAD + heads.len() / head_bytes;
+            let products = products.each_mut().map(|products| &mut products[rows.clone()]);
+            kernels::scan(*path, heads, std::array::from_fn::<_, TOGETHER, _>(values), products);
+        }
+        TOGETHER
     }
 
-    /// Takes the rows that reach what their stride needs, by the products in a slot, for the last pair.
-    fn select(&mut self, codes: &Codes, slot: usize) {
+    /// Takes the rows that reach what they need at first look, by the products in a place, for the last pair.
+    fn select(&mut self, codes: &Codes, place: usize) {
         let Self { path, products, rows, pairs, selected, .. } = self;
-        let products = &products[slot][..codes.rows()];
-        let Some(ProbeAndChunk { look, .. }) = pairs.last() else { return };
-        let mut least = [0; CHUNK_ROWS / STRIDE];
-        for (least, bounds) in least.iter_mut().zip(codes.stride_bounds()) {
-            *least = look.least_product(bounds.head_residual, bounds.tail);
-        }
+        let products = &products[place][..codes.rows()];
+        let Some(&ProbeAndChunk { look, .. }) = pairs.last() else { return };
         rows.clear();
-        kernels::select(*path, products, &least, rows);
+        let selection = Selection { look, lengths: codes.lengths(), strides: codes.stride_lengths() };
+        kernels::select(*path, products, selection, rows);
         for row in rows.iter().map(|&row| row as usize) {
-            codes.prefetch(row);
+            codes.prefetch_second_look(row);
             selected.push(Selected { pair: pairs.len() - 1, row, product: products[row] });
         }
     }
 
-    /// Takes the rows whose own bounds reach the threshold as candidates, first by the head alone, then by all of the
-    /// code.
-    fn look_at_tails<Id: Owner>(&mut self, chunks: &[impl Deref<Target = Chunk<Id>>], findings: &impl Findings<Id>) {
+    /// Takes the rows whose bounds by all of the code reach the threshold as candidates.
+    fn look_again<Id: Owner>(&mut self, chunks: &[impl Deref<Target = Chunk<Id>>], findings: &impl Findings<Id>) {
         let Self { path, coded, pairs, selected, candidates, .. } = self;
         candidates.clear();
         for &Selected { pair, row, product } in selected.iter() {
-            let ProbeAndChunk { chunk, coded: codec, probe, look } = pairs[pair];
+            let ProbeAndChunk { chunk, coded: codec, probe, .. } = pairs[pair];
             let chunk = &chunks[chunk];
             let Some(codes) = chunk.codes() else { continue };
-            let bounds = codes.bounds(row);
-            if product < look.least_product(bounds.head_residual, bounds.tail) {
-                continue;
-            }
             let coded = &coded[codec].1[probe];
-            let mut tail = [0];
-            if !coded.tail.values.is_empty() {
-                kernels::scan(*path, codes.tail(row), &coded.tail.values, &mut tail);
-            }
-            let upper = coded.upper(product, tail[0], bounds);
+            let (tail, fine) = codes.record(row).split_at(codes.codec().tail_bytes());
+            let products = Products {
+                head: product,
+                fine: kernels::fine_product(*path, fine, &coded.head.values),
+                tail: kernels::tail_product(*path, tail, &coded.tail.values),
+            };
+            let upper = coded.upper(products, codes.bounds(row));
             let cosine_min = findings.cosine_min(probe);
             // No cosine is below -1, also where the dot product that was clamped to it is.
-            if (cosine_min <= -1.0 || upper >= f64::from(cosine_min))
-                && let Some(owner) = chunk.owner(row)
-                && findings.wants(probe, row, owner)
-            {
-                chunk.held_vector(row).into_iter().for_each(kernels::prefetch);
+            if cosine_min <= -1.0 || upper >= f64::from(cosine_min) {
+                chunk.prefetch(row);
                 candidates.push(Candidate { upper, pair, row });
             }
         }
@@ -277,7 +273,7 @@ impl<'a> Scan<'a> {
             if cosine_min > -1.0 && upper < f64::from(cosine_min) {
                 continue;
             }
-            let Some(owner) = chunk.owner(row) else { continue };
+            let Some(owner) = chunk.owner(row).filter(|owner| findings.wants(probe, row, owner)) else { continue };
             let mut cosine = [0.0];
             match (chunk.held_vector(row), owner.face(), *outside) {
                 (Some(held), ..) => cosines(probes[probe], held, &mut cosine),
