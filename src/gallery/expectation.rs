@@ -6,8 +6,8 @@ use super::similarity::{Calibration, RateSource};
 /// and one number of enrolled faces.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expectation {
-    /// Faces or users that the probe was compared with; `None` where that is not counted.
-    pub enrolled: Option<u64>,
+    /// Faces, or users, that the probe was compared with.
+    pub enrolled: u64,
     /// The rate, or why it is not known.
     pub fpir: Fpir,
 }
@@ -57,7 +57,7 @@ pub fn expect(calibration: &Calibration, cosine: f32, enrolled: u64) -> Expectat
             source: fmr.source,
         },
     };
-    Expectation { enrolled: Some(enrolled), fpir }
+    Expectation { enrolled, fpir }
 }
 
 /// Searches of strangers that find somebody among `enrolled`, at a false match rate of `fmr` whose squared coefficient
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn unknown_is_told_as_unknown() {
         let none = Calibration::none(ModelId::new("x"));
-        let expected = Expectation { enrolled: Some(7), fpir: Fpir::Unknown(Unknown::Uncalibrated) };
+        let expected = Expectation { enrolled: 7, fpir: Fpir::Unknown(Unknown::Uncalibrated) };
         assert_eq!(expect(&none, 0.5, 7), expected);
     }
 
