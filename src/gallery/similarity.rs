@@ -212,7 +212,8 @@ impl Calibration {
         Some(StatedRate { rate: mix(|r| r.rate), low: mix(|r| r.low), high: mix(|r| r.high), source })
     }
 
-    /// How unlike people are at `cosine`, by straight lines between levels; the nearest level's beyond them.
+    /// How unlike people are at `cosine`: between levels by even factors, as it grows with rarer matches; the nearest
+    /// level's beyond them.
     #[must_use]
     pub fn spread(&self, cosine: f32) -> f64 {
         let (Some(first), Some(last)) = (self.anchors.first(), self.anchors.last()) else { return 0.0 };
@@ -221,6 +222,9 @@ impl Calibration {
             return first.spread;
         };
         let share = f64::from(cosine - a.cosine) / f64::from(b.cosine - a.cosine);
+        if a.spread > 0.0 && b.spread > 0.0 {
+            return a.spread * (b.spread / a.spread).powf(share);
+        }
         a.spread + share * (b.spread - a.spread)
     }
 
