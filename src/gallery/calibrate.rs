@@ -10,7 +10,7 @@ use super::all_pairs::{Pair, Scores};
 use super::error_rates::tail::{self, CHECK_FACTOR, COUNTED_MIN, Counted, Tail};
 use super::error_rates::{Confusions, Draw, Rate};
 use super::similarity::{Anchor, Calibration, LEVELS, NotMonotone, RateSource, StatedRate};
-use super::spread::{Shown, SpreadLine, spread_of};
+use super::spread::{SHARE_MIN, Shown, SpreadLine, spread_of};
 
 /// Replicates behind the intervals of the tail.
 const REPLICATES: usize = 60;
@@ -19,10 +19,6 @@ const SEED: u64 = 0x7472_6f6d_6269;
 /// A pair of people is suspected to be one person when so many pairs or fewer would be expected to be as close by
 /// chance: most probably none.
 const SUSPECTED_BELOW: f64 = 0.5;
-
-/// Fewest people, as a share, who must be confused with anybody for a level to show by itself how unlike people are:
-/// with fewer, chance decides.
-const CONFUSED_MIN: f64 = 0.1;
 
 /// What a calibration is fitted on.
 #[derive(Debug, Clone, Copy)]
@@ -93,18 +89,16 @@ pub fn fit(mut blank: Calibration, material: Material<'_>) -> Result<Fit, Calibr
     let replicates = if tail.is_some() { table.replicates(&counted) } else { Vec::new() };
     let shown: Vec<Shown> = counted.iter().filter_map(|rate| table.shown(rate.cosine)).collect();
     let line = SpreadLine::fit(&shown, people);
-    // Nothing is seen yet.
-    let mut last = Shown { fmr: 1.0, confused: 1.0, spread: 0.0 };
+    let mut spread = 0.0_f64;
     let anchors: Vec<Anchor> = LEVELS
         .iter()
         .map_while(|&(percent, rate)| {
             let (cosine, fmr) =
                 table.level(rate).or_else(|| tail_level(tail.as_ref()?, &counted, &replicates, rate))?;
-            // What cannot be seen at a level is carried on from the last one where it can.
-            let seen = table.shown(cosine).filter(|shown| shown.confused >= CONFUSED_MIN);
-            last = seen.unwrap_or(last);
-            let beyond = || line.map_or(last.spread, |line| line.beyond(last, fmr.rate));
-            let spread = seen.map_or_else(beyond, |shown| shown.spread);
+            // What cannot be seen at a level is carried on from where it can, or kept.
+            let seen = table.shown(cosine).filter(|shown| shown.confused >= SHARE_MIN);
+            let beyond = || line.and_then(|line| line.beyond(fmr.rate)).map_or(spread, |beyond| beyond.max(spread));
+            spread = seen.map_or_else(beyond, |shown| shown.spread);
             Some(Anchor { percent, cosine, fmr: fmr.in_four_digits(), spread })
         })
         .collect();

@@ -8,6 +8,12 @@ use super::expectation::fpir;
 
 /// Above this share of people confused with anybody, more confusion hardly changes the share: it says nothing.
 const SHARE_MAX: f64 = 0.9;
+/// Fewest people, as a share, who must be confused with anybody for a rate to show by itself how unlike people are: with
+/// fewer, chance decides.
+pub(super) const SHARE_MIN: f64 = 0.1;
+/// The line is carried on to rates so many times rarer than the last that shows the spread; beyond, it is kept. A spread
+/// that is too small says too many strangers found, one that is too large too few.
+const CARRIED: f64 = 10.0;
 /// The line is believed when it rises by so many standard errors; otherwise its rise may be chance.
 const ERRORS_OF_SLOPE: f64 = 2.0;
 
@@ -39,15 +45,18 @@ pub(crate) fn spread_of(fmr: f64, others: u64, confused: f64) -> f64 {
 /// The logarithm of the spread as a straight line over the normal scale of the rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct SpreadLine {
+    /// The rarest rate that shows the spread by itself.
+    last: Shown,
     z: f64,
     ln_spread: f64,
     slope: f64,
 }
 
 impl SpreadLine {
-    /// Fits what so many people show; `None` where that is too little to tell a rise from chance.
+    /// Fits what so many people show, rarer and rarer rates; `None` where that is too little to tell a rise from chance.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     pub(super) fn fit(shown: &[Shown], people: u64) -> Option<Self> {
+        let last = *shown.iter().rfind(|s| s.confused >= SHARE_MIN)?;
         let usable = shown.iter().filter(|s| s.spread > 0.0 && s.confused > 0.0 && s.confused < SHARE_MAX);
         // Weighted by how well the share of people tells the logarithm of the spread (the delta method).
         let points: Vec<(f64, f64, f64)> = usable
@@ -62,15 +71,20 @@ impl SpreadLine {
         let (z, ln_spread) = (mean(|p| p.0), mean(|p| p.1));
         let squares: f64 = points.iter().map(|p| p.2 * (p.0 - z).powi(2)).sum();
         let slope = points.iter().map(|p| p.2 * (p.0 - z) * p.1).sum::<f64>() / squares;
-        (points.len() >= 2 && slope * squares.sqrt() > ERRORS_OF_SLOPE).then_some(Self { z, ln_spread, slope })
+        (points.len() >= 2 && slope * squares.sqrt() > ERRORS_OF_SLOPE).then_some(Self { last, z, ln_spread, slope })
     }
 
-    /// The spread at `fmr`, carried on from the last rate that shows it. At most one over the rate: then the same few
-    /// pairs of doubles are all that is left.
-    pub(super) fn beyond(&self, last: Shown, fmr: f64) -> f64 {
+    /// The spread at `fmr`, carried on from the last rate that shows it; `None` at commoner rates. It grows at most as one over the rate: then the
+    /// same few pairs of doubles are all that is left.
+    pub(super) fn beyond(&self, fmr: f64) -> Option<f64> {
+        let last = self.last;
+        if fmr >= last.fmr {
+            return None;
+        }
+        let fmr = fmr.max(last.fmr / CARRIED);
         let line = (self.ln_spread + self.slope * (-normal_quantile(fmr) - self.z)).exp();
         let spread = line.min(last.spread * last.fmr / fmr).max(last.spread);
-        (spread * 1e3_f64).round() / 1e3
+        Some((spread * 1e3_f64).round() / 1e3)
     }
 }
 
@@ -111,11 +125,13 @@ mod tests {
         let seen = shown(2000, grows);
         let last = *seen.last().unwrap();
         let line = SpreadLine::fit(&seen, 2000).unwrap();
-        for fmr in [3e-5, 1e-5, 1e-6] {
-            let (found, truth) = (line.beyond(last, fmr), grows(fmr));
-            assert!((0.5..2.0).contains(&(found / truth)), "{fmr}: {found} is not {truth}");
+        for fmr in [0.6, 0.3, 0.1].map(|part| part * last.fmr) {
+            let (found, truth) = (line.beyond(fmr).unwrap(), grows(fmr));
+            assert!((0.7..1.4).contains(&(found / truth)), "{fmr}: {found} is not {truth}");
             assert!(found <= last.spread * last.fmr / fmr + 1e-3);
         }
+        assert_eq!(line.beyond(last.fmr / 1e4), line.beyond(last.fmr / 10.0), "not carried on for ever");
+        assert_eq!(line.beyond(1e-2), None, "that is seen");
         assert_eq!(SpreadLine::fit(&shown(2000, |_| 0.8), 2000), None);
         assert_eq!(SpreadLine::fit(&[], 2000), None);
         assert_eq!(SpreadLine::fit(&seen[7..], 2000), None);

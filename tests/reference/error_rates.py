@@ -259,7 +259,14 @@ for gallery in galleries:
         missed_ones = (own < thresholds[place]) | (before >= 1)
         check_searches(f"{what} FNIR", at["FnirRank1"], numbers[~stranger], missed_ones[~stranger])
         returned = np.concatenate([part[4][place] for part in parts])[stranger]
-        same(f"{what} others returned", returned.mean(), at["Selectivity"], 9)
+        same(f"{what} others returned", returned.mean(), at["Selectivity"]["Value"], 9)
+        errors, trials = counted(numbers[stranger], returned)
+        if errors.sum() > 0:
+            _, _, variance, clusters, _ = by_person(errors, trials * gallery["Enrolled"])
+            independent = worth(errors.sum(), trials.sum() * gallery["Enrolled"], variance, clusters)
+            low, high = interval(errors.sum() / trials.sum() / gallery["Enrolled"], independent)
+            same(f"{what} others returned, low", low * gallery["Enrolled"], at["Selectivity"]["Low"], 5)
+            same(f"{what} others returned, high", high * gallery["Enrolled"], at["Selectivity"]["High"], 5)
     for rank, figure in gallery["Investigation"]:
         what = f"{gallery['Enrolled']} enrolled, FNIR at rank {rank}"
         check_searches(what, figure, numbers[~stranger], before[~stranger] >= rank)

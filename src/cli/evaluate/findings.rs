@@ -33,17 +33,17 @@ impl From<Rate> for Figure {
     }
 }
 
-/// A ratio of rates as it is written.
+/// A number that is no share, as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct RatioPart {
+pub(super) struct Estimate {
     pub(super) value: f64,
-    /// Interval of at least 95 %.
+    /// Interval of 95 % (of ratios, of at least that).
     pub(super) low: f64,
     pub(super) high: f64,
 }
 
-impl From<Ratio> for RatioPart {
+impl From<Ratio> for Estimate {
     fn from(Ratio { value, low, high }: Ratio) -> Self {
         Self { value, low, high }
     }
@@ -169,7 +169,7 @@ pub(super) struct Identified {
     pub(super) fpir_suspects_aside: Option<Figure>,
     pub(super) fnir_rank_1: Figure,
     /// Others returned by a search of somebody who is not enrolled, on average.
-    pub(super) selectivity: Option<f64>,
+    pub(super) selectivity: Option<Estimate>,
     /// What the calibration in use expects: rate, low, high.
     pub(super) expected_fpir: Option<[f64; 3]>,
 }
@@ -262,7 +262,7 @@ pub(super) struct GroupTable {
     pub(super) measure: String,
     pub(super) label: String,
     pub(super) groups: Vec<GroupRow>,
-    pub(super) max_over_geometric_mean: Option<RatioPart>,
+    pub(super) max_over_geometric_mean: Option<Estimate>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -272,7 +272,7 @@ pub(super) struct GroupRow {
     pub(super) people: u64,
     pub(super) rate: Figure,
     /// `None` where the people or their errors are too few.
-    pub(super) ratio_to_best: Option<RatioPart>,
+    pub(super) ratio_to_best: Option<Estimate>,
     /// `too few`, `not worse` or `worse`.
     pub(super) standing: String,
 }

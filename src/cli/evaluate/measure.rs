@@ -7,8 +7,8 @@ use super::cache::{Hash, MEASURES, Seen};
 use super::data_set::{DataSet, Labelled};
 use super::embed::Sample;
 use super::findings::{
-    AtFmr, AtThreshold, CalibrationPart, DataSetPart, Discarded, Gallery, GroupRow, GroupTable, Identified,
-    ListedPairs, PredictionCheck, QualityCurve, RatioPart, SuspectPair, Suspects, Verification,
+    AtFmr, AtThreshold, CalibrationPart, DataSetPart, Discarded, Estimate, Gallery, GroupRow, GroupTable, Identified,
+    ListedPairs, PredictionCheck, QualityCurve, SuspectPair, Suspects, Verification,
 };
 use super::lfw::Folds;
 use super::prediction::Checks;
@@ -533,7 +533,7 @@ impl<'a> Measured<'a> {
             fpir: fpir(found, level.cosine).into(),
             fpir_suspects_aside: None,
             fnir_rank_1: fnir(found, level.cosine, 1).into(),
-            selectivity: selectivity(found, place),
+            selectivity: returned(&selectivity(found, place, size as u64), size),
             expected_fpir: level.percent.and_then(|_| expected(&self.calibration, level.cosine, size as u64)),
         });
         Gallery {
@@ -569,7 +569,7 @@ impl<'a> Measured<'a> {
                     column,
                     measure: measure.to_owned(),
                     label: level.label.clone(),
-                    max_over_geometric_mean: groups::max_over_geometric_mean(&rows).map(RatioPart::from),
+                    max_over_geometric_mean: groups::max_over_geometric_mean(&rows).map(Estimate::from),
                     groups: rows.into_iter().map(group_row).collect(),
                 }
             })
@@ -633,7 +633,7 @@ fn group_row(compared: groups::Compared) -> GroupRow {
         group: compared.group.name,
         people: compared.group.people,
         rate: compared.group.rate.into(),
-        ratio_to_best: compared.to_best.map(RatioPart::from),
+        ratio_to_best: compared.to_best.map(Estimate::from),
         standing: match compared.standing {
             Standing::TooFew => "too few",
             Standing::NotWorse => "not worse",
@@ -641,6 +641,15 @@ fn group_row(compared: groups::Compared) -> GroupRow {
         }
         .to_owned(),
     }
+}
+
+/// Others returned by a search among so many enrolled; `None` without searches.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn returned(of_comparisons: &Rate, enrolled: usize) -> Option<Estimate> {
+    let (low, high) = of_comparisons.interval();
+    let of_searches = |rate: f64| rate * enrolled as f64;
+    let value = of_searches(of_comparisons.value()?);
+    Some(Estimate { value, low: of_searches(low), high: of_searches(high) })
 }
 
 /// What a calibration expects: rate, low, high.

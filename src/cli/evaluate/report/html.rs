@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::findings::{Findings, Gallery, GroupTable, SuspectPair, Verification};
-use super::super::words::{count, rate, rate_and_counts, ratio, share, stated};
+use super::super::findings::{Figure, Findings, Gallery, GroupTable, SuspectPair, Verification};
+use super::super::words::{count, mean, rate, rate_and_counts, ratio, share, stated};
 use super::plot::{Plot, Scale, Series};
 
 const STYLE: &str = "\
@@ -175,7 +175,7 @@ impl Page {
                     at.fpir_suspects_aside.as_ref().map_or_else(|| "-".to_owned(), rate),
                     at.expected_fpir.map_or_else(|| "not known".to_owned(), expected),
                     rate_and_counts(&at.fnir_rank_1),
-                    at.selectivity.map_or_else(|| "-".to_owned(), |s| format!("{s:.3}")),
+                    at.selectivity.as_ref().map_or_else(|| "-".to_owned(), mean),
                 ]
             })
             .collect();
@@ -380,12 +380,26 @@ impl Page {
         else {
             return;
         };
-        let series =
-            vec![Series { name: "DET".to_owned(), points, intervals: Vec::new(), filled: false, markers: false }];
+        let told = verification.at_threshold.iter().filter(|at| at.fmr.errors > 0 && at.fnmr.errors > 0);
+        let (at, intervals) = told
+            .map(|at| {
+                let value = |figure: &Figure| figure.value.unwrap_or_default();
+                ((value(&at.fmr), value(&at.fnmr)), (at.fnmr.low, at.fnmr.high))
+            })
+            .unzip();
+        let line = |name: &str, points, intervals, markers| Series {
+            name: name.to_owned(),
+            points,
+            intervals,
+            filled: false,
+            markers,
+        };
+        let mut series = vec![line("every threshold", points, Vec::new(), false)];
+        series.push(line("thresholds of the table below", at, intervals, true));
         let plot = Plot { title: "Detection error trade-off", x_label: "FMR", y_label: "FNMR", x, y, series };
         self.figure(
             &plot,
-            "Detection error trade-off: every threshold with at least ten errors of each kind, as labelled.",
+            "Detection error trade-off, as labelled: every threshold with at least ten errors of each kind, and those of the table below with the 95 % interval of FNMR.",
         );
     }
 
@@ -413,13 +427,13 @@ impl Page {
                 y: Scale::Linear(0.0, highest * 1.1),
                 series,
             };
-            self.figure(&plot, &format!("FNMR at {} when the pictures lowest by one measure are left out. A measure that falls steeply is worth a floor for probes.", first.label));
+            self.figure(&plot, &format!("FNMR at {} when the pictures lowest by one measure are left out. A measure that falls steeply is worth a floor for probes. The table has the intervals.", first.label));
         }
         let rows: Vec<Vec<String>> = findings
             .quality
             .iter()
             .flat_map(|curve| {
-                curve.points.iter().filter(|p| [0.0, 0.05, 0.2].contains(&p.share)).map(|p| {
+                curve.points.iter().map(|p| {
                     vec![curve.measure.clone(), share(p.share), format!("{:.1}", p.floor), rate_and_counts(&p.fnmr)]
                 })
             })
@@ -442,6 +456,10 @@ impl Page {
             "<h3>{}</h3>",
             escape(&format!("{} by {}, at {}", table.measure, table.column, table.label))
         );
+        if table.groups.is_empty() {
+            self.paragraph("No data.");
+            return;
+        }
         let rows: Vec<Vec<String>> = table
             .groups
             .iter()

@@ -1,7 +1,7 @@
 //! The report on the terminal.
 
 use super::super::findings::{Figure, Findings};
-use super::super::words::{count, rate, rate_and_counts, ratio, share, stated};
+use super::super::words::{count, mean, rate, rate_and_counts, ratio, share, stated};
 use crate::cli::output::{one_line, table};
 
 /// Files listed by name before the rest is only counted.
@@ -145,7 +145,7 @@ fn identification(findings: &Findings, lines: &mut Vec<String>) {
                         |[r, l, h]| format!("{} ({} to {})", share(r), share(l), share(h)),
                     ),
                     rate(&at.fnir_rank_1),
-                    at.selectivity.map_or_else(|| "-".to_owned(), |s| format!("{s:.3}")),
+                    at.selectivity.as_ref().map_or_else(|| "-".to_owned(), mean),
                 ]
             })
             .collect();
@@ -182,6 +182,10 @@ fn identification(findings: &Findings, lines: &mut Vec<String>) {
 fn groups(findings: &Findings, lines: &mut Vec<String>) {
     for group in &findings.groups {
         lines.push(String::new());
+        if group.groups.is_empty() {
+            lines.push(format!("{} by {}: no data", group.measure, group.column));
+            continue;
+        }
         lines.push(format!("{} by {}, at {}", group.measure, group.column, group.label));
         let rows: Vec<Vec<String>> = group
             .groups
