@@ -172,8 +172,11 @@ fn files_that_cannot_be_read_give_no_figures() {
     assert!(paragraph.starts_with("This test cannot be made:"), "{paragraph}");
 }
 
-/// A collection of made-up vectors of the network that runs: by face, its user and its name.
-fn collection(data: &Path, name: &str, faces: &[(Vec<f32>, Option<&str>, Option<&str>)]) {
+/// A made-up face: its vector, its user, its external image id.
+type MadeUp = (Vec<f32>, Option<&'static str>, Option<&'static str>);
+
+/// A collection of made-up faces of the network that runs.
+fn collection(data: &Path, name: &str, faces: &[MadeUp]) {
     let installed = installed::installed();
     let contract = &installed.embedder_contract;
     let store = Store::open(data).unwrap();
@@ -188,7 +191,7 @@ fn collection(data: &Path, name: &str, faces: &[(Vec<f32>, Option<&str>, Option<
         user_count: 0,
     };
     store.create_collection(&record, &BTreeMap::new()).unwrap();
-    let face = |(number, (vector, _, name)): (usize, &(Vec<f32>, Option<&str>, Option<&str>))| {
+    let face = |(number, (vector, _, name)): (usize, &MadeUp)| {
         let record = FaceRecord {
             face_id: face_id(number),
             image_id: ImageId(Uuid::from_u128(number as u128 + 1_000_000)),
@@ -233,8 +236,7 @@ fn like(vector: &[f32], other: &[f32]) -> Vec<f32> {
 fn a_collection_without_labels_gives_a_calibration_and_its_suspected_duplicates() {
     let dir = tempfile::tempdir().unwrap();
     let vectors = random_vectors(700);
-    let mut faces: Vec<(Vec<f32>, Option<&str>, Option<&str>)> =
-        vectors[..600].iter().map(|vector| (vector.clone(), None, None)).collect();
+    let mut faces: Vec<MadeUp> = vectors[..600].iter().map(|vector| (vector.clone(), None, None)).collect();
     // A user with three faces is one person, and no suspect.
     faces[0].1 = Some("ann");
     for other in &vectors[600..602] {
@@ -301,8 +303,7 @@ fn a_test_in_a_collection_searches_for_nobody_who_is_known_to_be_enrolled_there(
     let dir = folder(&[("ann/1.png", "p"), ("bob/1.png", "m"), ("Zo\u{eb} Z/1.png", "d"), ("stranger/1.png", "c")]);
     let data = dir.path().join("data");
     let vectors = random_vectors(30);
-    let mut faces: Vec<(Vec<f32>, Option<&str>, Option<&str>)> =
-        vectors.into_iter().map(|vector| (vector, None, None)).collect();
+    let mut faces: Vec<MadeUp> = vectors.into_iter().map(|vector| (vector, None, None)).collect();
     faces[3].1 = Some("bob");
     faces[4].2 = Some("Zo__Z");
     // A user of another name, and a picture that is only called as everybody's are.

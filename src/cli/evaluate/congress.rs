@@ -424,3 +424,97 @@ impl<'a> Test<'a> {
         larger.then(|| expected(&self.measured.calibration, self.cosine, self.shape.gallery as u64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::cache::Seen;
+    use super::super::data_set::{DataSet, Labelled};
+    use super::super::embed::Sample;
+    use super::*;
+    use crate::gallery::similarity::Calibration;
+    use crate::vision::{Embedding, ModelId};
+
+    fn vector(draw: &mut Draw) -> Vec<f32> {
+        let raw: Vec<f32> = (0..8).map(|_| draw.unit() as f32 - 0.5).collect();
+        Embedding::normalised(ModelId::new("toy"), &raw).unwrap().vector().to_vec()
+    }
+
+    fn set(people: usize) -> (DataSet, Vec<Sample>) {
+        let mut draw = Draw::seeded(1);
+        let picture = |person: usize| Labelled {
+            file: format!("{person}.jpg").into(),
+            name: format!("{person}.jpg"),
+            person: person as u32,
+            groups: Vec::new(),
+        };
+        let sample = |person: usize, draw: &mut Draw| Sample {
+            hash: Some([person as u8; 32]),
+            seen: Ok(Seen::Face { vector: vector(draw), measures: [0.0; 4] }),
+        };
+        let names = (0..people).map(|person| format!("person{person:02}")).collect();
+        let pictures = (0..people).map(picture).collect();
+        let samples = (0..people).map(|person| sample(person, &mut draw)).collect();
+        (DataSet { name: "toys".to_owned(), people: names, pictures, ..DataSet::default() }, samples)
+    }
+
+    fn collection(faces: u128) -> Collection {
+        let mut draw = Draw::seeded(2);
+        let face = |n: u128| EnrolledFace {
+            id: FaceId(uuid::Uuid::from_u128(n)),
+            image: ImageId(uuid::Uuid::from_u128(n)),
+            external: None,
+            user: None,
+        };
+        Collection {
+            name: "crew".to_owned(),
+            vectors: (0..faces).flat_map(|_| vector(&mut draw)).collect(),
+            faces: (0..faces).map(face).collect(),
+        }
+    }
+
+    #[test]
+    fn a_collection_larger_than_the_test_is_drawn_from() {
+        let (set, samples) = set(9);
+        let calibration = Arc::new(Calibration::none(ModelId::new("toy")));
+        let measured = Measured::new(&set, &samples, 8, calibration, 1);
+        let mut collection = collection(50);
+        collection.faces[7].user = UserId::parse("person03");
+        collection.faces[8].image = image_id_of_hash(&[5; 32]);
+        let known = Known::of(&collection, &measured);
+        assert_eq!(known.people, HashSet::from([3, 5]));
+        let shape = Shape { gallery: 20, probes: 4, similarity: Some(60.0), ..Preset::Congress2018.shape() };
+        let test = Test { cosine: 0.2, shape, measured: &measured, collection: Some((&collection, &known)) };
+        let searched = test.search(1).unwrap();
+        let places: BTreeSet<u32> = searched.gallery.places.iter().copied().collect();
+        assert_eq!((places.len(), searched.probes.len()), (20, 4));
+        assert!(searched.probes.iter().all(|probe| ![3, 5].contains(probe)));
+        for (row, &place) in searched.gallery.vectors.chunks(8).zip(&searched.gallery.places) {
+            assert_eq!(row, &collection.vectors[8 * place as usize..][..8]);
+        }
+        assert_eq!(test.source(&searched), "20 of the 50 faces of collection `crew`, chosen at random");
+        assert_ne!(test.search(2).unwrap().gallery.places, searched.gallery.places);
+        let taken = test.taken_for(&searched);
+        assert_eq!(taken.len() as u64, fpir(&searched.found, 0.2).errors);
+        assert!(taken.windows(2).all(|pair| pair[0].cosine >= pair[1].cosine) && !taken.is_empty());
+    }
+
+    #[test]
+    fn without_a_collection_the_set_is_its_own_gallery_and_one_person_is_too_few() {
+        let run_on = |people: usize| {
+            let (set, samples) = set(people);
+            let calibration = Arc::new(Calibration::none(ModelId::new("toy")));
+            let measured = Measured::new(&set, &samples, 8, calibration, 1);
+            run(Preset::SheriffTop5, &measured, None, Searching { seed: 1, draws: 2, probes: 1 })
+        };
+        let found = run_on(3);
+        assert_eq!((found.gallery, found.left_out, found.taken_for.len()), (1, None, 2));
+        assert!(found.paragraph.contains("Each search returned 1 people"), "{}", found.paragraph);
+        for people in [0, 1] {
+            let found = run_on(people);
+            assert!(found.paragraph.starts_with("This test cannot be made: it needs people"), "{}", found.paragraph);
+            assert_eq!((found.outcome.value, found.over_draws.len()), (None, 0));
+        }
+    }
+}
