@@ -178,7 +178,7 @@ impl Check {
             text.push_str(&self.rate_is_why(size));
         }
         if spread_would_do || !rate_would_do {
-            text.push_str(&self.spread_is_why());
+            text.push_str(&self.spread_is_why(size));
         }
         text.push_str(&match (rate_would_do, spread_would_do) {
             (true, true) => format!("Either one, as measured in the large gallery, would make it hold ({} and {} draws).", self.with_its_rate, self.with_its_spread),
@@ -209,12 +209,13 @@ impl Check {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a few draws")]
-    fn spread_is_why(&self) -> String {
+    fn spread_is_why(&self, size: usize) -> String {
         let draws = self.draws as f64;
         let (seen, there) = (self.spread / draws, self.its_spread / draws);
-        let (seen_as, becomes) = if seen < there { ("less", "high") } else { ("more", "low") };
+        let becomes = if seen < there { "high" } else { "low" };
         format!(
-            "People differ in how often they are taken for others, and so few people show it as {seen_as} than it is (a spread of {seen:.1} instead of {there:.1}), which makes the prediction too {becomes} (on average {} for {}). ",
+            "People differ in how often they are taken for others, and {} people do not show how much: a spread of {seen:.1} on average where the large gallery has {there:.1}, which makes predictions too {becomes} (on average {} for {}). ",
+            count(size as u64),
             share(self.predicted / draws),
             share(self.measured / draws)
         )
@@ -257,7 +258,8 @@ mod tests {
         );
         assert!(text.contains("only 50 false matches") && text.contains("factor of 1.22"), "{text}");
         assert!(
-            text.contains("spread of 1.0 instead of 2.0") && text.contains("too high (on average 35.0 % for 30.0 %)")
+            text.contains("spread of 1.0 on average where the large gallery has 2.0")
+                && text.contains("too high (on average 35.0 % for 30.0 %)")
         );
         assert!(text.contains("would hold, with the spread measured there 16"), "{text}");
         let beyond = Check { extrapolated: 20, false_matches: 100.0, ..check(14, 14) };
