@@ -131,7 +131,8 @@ mod tests {
             fmr: StatedRate { rate, low: rate, high: rate, source: RateSource::Counted },
             spread: 0.1 * 4.0_f64.powi(step as i32 - 2),
         });
-        let blank = Calibration { people: Some(1000), ..Calibration::none(ModelId::new("x")) };
+        let mut blank = Calibration::none(ModelId::new("x"));
+        blank.people = Some(1000);
         let calibration = blank.with_anchors(anchors.collect()).unwrap();
         let told = |enrolled| match expect(&calibration, calibration.threshold(90.0), enrolled).fpir {
             Fpir::Known { rate, .. } => rate,
