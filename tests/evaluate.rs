@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use trombi::gallery::error_rates::{Draw, normal_quantile};
+use trombi::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
+use trombi::store::{BoxRatio, CollectionRecord, FaceRecord, Store};
+use trombi::vision::Embedding;
+use uuid::Uuid;
 
 use crate::support::clients::{clients, run};
 use crate::support::server::trombi;
-use crate::support::{numpy, pictures, shared, skipped};
+use crate::support::{installed, numpy, pictures, shared, skipped};
 
 fn trombi_in(data: &Path, words: &[&str]) -> Output {
     trombi(data).args(words).arg("--offline").output().unwrap()
@@ -25,7 +30,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// `PERSON/FILE` of the portrait's variants: `p` portrait, `m` mirrored, `d` darker, `n` nobody, `t` text.
+/// `PERSON/FILE` of the portrait's variants: `p` portrait, `m` mirrored, `d` darker, `c` that mirrored, `n` nobody, `t` text.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let portrait = pictures::read_png(&clients().portrait_png);
@@ -36,6 +41,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
             "p" => pictures::write_png(&path, &portrait),
             "m" => pictures::write_png(&path, &pictures::mirrored(&portrait)),
             "d" => pictures::write_png(&path, &pictures::darker(&portrait)),
+            "c" => pictures::write_png(&path, &pictures::mirrored(&pictures::darker(&portrait))),
             "n" => pictures::write_png(&path, &pictures::nobody(256)),
             _ => fs::write(&path, "this is not a picture").unwrap(),
         }
@@ -112,6 +118,223 @@ fn wrong_manifests_and_folders_are_one_line_that_says_what_was_expected() {
     let output = trombi_in(&dir.path().join("data"), &["calibrate", set.to_str().unwrap()]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("too few for a calibration"), "{error}");
+}
+
+/// A manifest of pictures of [`folder`]: file, person, group.
+fn manifest(dir: &Path, people: &[(&str, &str, &str)]) -> PathBuf {
+    let mut text = String::from("path,person,sex\n");
+    for (file, person, sex) in people {
+        text.push_str(&format!("set/{file},{person},{sex}\n"));
+    }
+    let path = dir.join("labels.csv");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn groups_of_three_people_are_too_few_for_a_verdict_or_a_ratio() {
+    let files = ["a/1.png", "b/1.png", "c/1.png", "d/1.png", "e/1.png", "f/1.png"];
+    let kinds = ["p", "m", "d", "p", "m", "d"];
+    let dir = folder(&files.into_iter().zip(kinds).collect::<Vec<_>>());
+    let row = |(place, file): (usize, &'static str)| (file, &file[..1], if place < 3 { "f" } else { "m" });
+    let labels = manifest(dir.path(), &files.into_iter().enumerate().map(row).collect::<Vec<_>>());
+    let words = ["evaluate", "pictures", labels.to_str().unwrap(), "--quiet"];
+    let data = dir.path().join("data");
+    let json: Value = serde_json::from_str(&stdout(&trombi_in(&data, &[&words[..], &["--json"]].concat()))).unwrap();
+    let tables = json["Groups"].as_array().unwrap();
+    assert_eq!(tables[0]["Measure"], "FMR within the group");
+    for table in tables {
+        assert_eq!(table["MaxOverGeometricMean"], Value::Null, "{table}");
+        for group in table["Groups"].as_array().unwrap() {
+            assert_eq!((&group["Standing"], &group["RatioToBest"]), (&"too few".into(), &Value::Null), "{table}");
+        }
+    }
+    let text = stdout(&trombi_in(&data, &words));
+    assert!(
+        text.contains("3 of 3  too few      too few") && text.contains("largest over geometric mean too few"),
+        "{text}"
+    );
+    assert!(text.contains("FNMR by sex: no data") && !text.contains("FNMR by sex, at"), "{text}");
+}
+
+#[test]
+fn files_that_cannot_be_read_give_no_figures() {
+    let dir = folder(&[("ann/1.jpg", "t"), ("bob/1.jpg", "t")]);
+    let found = report(dir.path(), &["--preset", "congress-2018"]);
+    assert_eq!(found["DataSet"]["Unreadable"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        found["DataSet"]["FailureToEnrol"]["Value"],
+        Value::Null,
+        "a file that is no picture says nothing of faces"
+    );
+    assert_eq!((&found["Verification"]["NonMated"], &found["Verification"]["Mated"]), (&0.into(), &0.into()));
+    let paragraph = found["Congress"]["Paragraph"].as_str().unwrap();
+    assert!(paragraph.starts_with("This test cannot be made:"), "{paragraph}");
+}
+
+/// A made-up face: its vector, its user, its external image id.
+type MadeUp = (Vec<f32>, Option<&'static str>, Option<&'static str>);
+
+/// A collection of made-up faces of the network that runs.
+fn collection(data: &Path, name: &str, faces: &[MadeUp]) {
+    let installed = installed::installed();
+    let contract = &installed.embedder_contract;
+    let store = Store::open(data).unwrap();
+    let id = CollectionId::parse(name).unwrap();
+    let record = CollectionRecord {
+        id: id.clone(),
+        model_id: contract.model_id.clone(),
+        model_version: installed.model_version.clone(),
+        dimensions: contract.dimensions,
+        created_ms: 5,
+        face_count: 0,
+        user_count: 0,
+    };
+    store.create_collection(&record, &BTreeMap::new()).unwrap();
+    let face = |(number, (vector, _, name)): (usize, &MadeUp)| {
+        let record = FaceRecord {
+            face_id: face_id(number),
+            image_id: ImageId(Uuid::from_u128(number as u128 + 1_000_000)),
+            external_image_id: name.map(|name| ExternalImageId::parse(name).unwrap()),
+            box_ratio: BoxRatio { left: 0.1, top: 0.1, width: 0.3, height: 0.4 },
+            confidence: 99.0,
+            model_version: installed.model_version.clone(),
+            user_id: None,
+        };
+        (record, Embedding::normalised(contract.model_id.clone(), vector).unwrap())
+    };
+    store.put_faces(&id, &faces.iter().enumerate().map(face).collect::<Vec<_>>()).unwrap();
+    let mut users: BTreeMap<&str, Vec<FaceId>> = BTreeMap::new();
+    for (number, (_, user, _)) in faces.iter().enumerate() {
+        user.iter().for_each(|user| users.entry(user).or_default().push(face_id(number)));
+    }
+    for (user, faces) in users {
+        let user = UserId::parse(user).unwrap();
+        store.create_user(&id, &user).unwrap();
+        store.set_user(&id, &faces, Some(&user)).unwrap();
+    }
+}
+
+fn face_id(number: usize) -> FaceId {
+    FaceId(Uuid::from_u128(number as u128 + 1))
+}
+
+/// So many vectors in random directions.
+fn random_vectors(count: usize) -> Vec<Vec<f32>> {
+    let dimensions = installed::installed().embedder_contract.dimensions;
+    let mut draw = Draw::seeded(3);
+    let mut normal = || normal_quantile(draw.unit().clamp(1e-9, 1.0 - 1e-9)) as f32;
+    (0..count).map(|_| (0..dimensions).map(|_| normal()).collect()).collect()
+}
+
+/// Another picture of the same face: a tenth of another direction beside it.
+fn like(vector: &[f32], other: &[f32]) -> Vec<f32> {
+    vector.iter().zip(other).map(|(a, b)| a + 0.1 * b).collect()
+}
+
+#[test]
+fn a_collection_without_labels_gives_a_calibration_and_its_suspected_duplicates() {
+    let dir = tempfile::tempdir().unwrap();
+    let vectors = random_vectors(700);
+    let mut faces: Vec<MadeUp> = vectors[..600].iter().map(|vector| (vector.clone(), None, None)).collect();
+    // A user with three faces is one person, and no suspect.
+    faces[0].1 = Some("ann");
+    for other in &vectors[600..602] {
+        faces.push((like(&vectors[0], other), Some("ann"), None));
+    }
+    // One face twice without a user, the second time with a name; and one person as two users.
+    faces.push((like(&vectors[7], &vectors[602]), None, Some("seven-again.jpg")));
+    faces[20].1 = Some("bob");
+    faces.push((like(&vectors[20], &vectors[603]), Some("robert"), None));
+    collection(dir.path(), "crew", &faces);
+
+    let file = dir.path().join("made.toml");
+    let words = ["calibrate", "--collection", "crew", "--quiet"];
+    let to_file = [&words[..], &["--out", file.to_str().unwrap()]].concat();
+    let json: Value =
+        serde_json::from_str(&stdout(&trombi_in(dir.path(), &[&to_file[..], &["--json"]].concat()))).unwrap();
+    assert_eq!(
+        (&json["DataSet"], &json["Pictures"], &json["People"]),
+        (&"collection crew".into(), &604.into(), &602.into())
+    );
+    // All pairs of faces but ann's three.
+    assert_eq!(json["Comparisons"], 604 * 603 / 2 - 3);
+    let seven = [format!("face {}", face_id(7)), format!("seven-again.jpg (face {})", face_id(602))];
+    assert_eq!(json["SuspectedOnePerson"], serde_json::json!([seven, ["bob", "robert"]]));
+    // What it states is what the normal distribution of such directions has.
+    for anchor in json["Anchors"].as_array().unwrap() {
+        let (fmr, cosine) = (anchor["Fmr"].as_f64().unwrap(), anchor["Cosine"].as_f64().unwrap());
+        let sigmas = cosine * (installed::installed().embedder_contract.dimensions as f64).sqrt();
+        assert!((sigmas + normal_quantile(fmr)).abs() < 0.35, "{anchor}");
+    }
+    let text = stdout(&trombi_in(dir.path(), &to_file));
+    assert!(text.contains("suspected to be one person, please look (2):"), "{text}");
+    assert!(text.contains(&format!("  {} = {}", seven[0], seven[1])) && text.contains("  bob = robert"), "{text}");
+    // A bare name is a file where one stands.
+    let here = [&words[..], &["--out", "here.toml"]].concat();
+    stdout(&trombi(dir.path()).args(here).arg("--offline").current_dir(dir.path()).output().unwrap());
+    assert_eq!(fs::read(dir.path().join("here.toml")).unwrap(), fs::read(&file).unwrap());
+    // Without a file named it goes where every later command reads it.
+    stdout(&trombi_in(dir.path(), &words));
+    let set = folder(&[("ann/1.png", "p"), ("bob/1.png", "m")]);
+    let evaluate = ["evaluate", "pictures", set.path().to_str().unwrap()];
+    let text = stdout(&trombi_in(dir.path(), &evaluate));
+    assert!(text.contains("calibrated on collection crew, 182,103 comparisons"), "{text}");
+}
+
+#[test]
+fn collections_that_make_no_calibration_say_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let vectors = random_vectors(5);
+    collection(dir.path(), "few", &vectors.into_iter().map(|vector| (vector, None, None)).collect::<Vec<_>>());
+    collection(dir.path(), "empty", &[]);
+    for (name, said) in [("few", "too few for a calibration"), ("empty", "has no faces"), ("none", "does not exist")] {
+        let output = trombi_in(dir.path(), &["calibrate", "--collection", name]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains(said) && error.trim_end().lines().count() == 1, "{error}");
+    }
+    let output = trombi_in(dir.path(), &["calibrate", "set", "--collection", "few"]);
+    assert_eq!(output.status.code(), Some(2), "pictures or a collection, not both");
+}
+
+#[test]
+fn a_test_in_a_collection_searches_for_nobody_who_is_known_to_be_enrolled_there() {
+    let dir = folder(&[("ann/1.png", "p"), ("bob/1.png", "m"), ("Zo\u{eb} Z/1.png", "d"), ("stranger/1.png", "c")]);
+    let data = dir.path().join("data");
+    let vectors = random_vectors(30);
+    let mut faces: Vec<MadeUp> = vectors.into_iter().map(|vector| (vector, None, None)).collect();
+    faces[3].1 = Some("bob");
+    faces[4].2 = Some("Zo__Z");
+    // A user of another name, and a picture that is only called as everybody's are.
+    faces[5] = (faces[5].0.clone(), Some("stranger-2"), Some("1.png"));
+    collection(&data, "crew", &faces);
+    let picture = dir.path().join("set/ann/1.png");
+    stdout(&trombi_in(&data, &["index", "crew", picture.to_str().unwrap(), "--quiet"]));
+
+    let test = ["--preset", "congress-2018", "--collection", "crew"];
+    let found = report(dir.path(), &test);
+    let congress = &found["Congress"];
+    assert_eq!(congress["LeftOut"], serde_json::json!({"ByUser": 1, "ByExternalImageId": 1, "ByPicture": 1}));
+    assert_eq!((&congress["Gallery"], &congress["Outcome"]["Trials"]), (&31.into(), &1.into()));
+    let paragraph = congress["Paragraph"].as_str().unwrap();
+    assert!(
+        paragraph.starts_with(
+            "1 person who is not enrolled was searched for among collection `crew`, 31 faces at similarity 80"
+        ),
+        "{paragraph}"
+    );
+    assert!(paragraph.contains("3 people of set are enrolled there and were not searched for (1 by their user, 1 by an external image id, 1 by the same picture)"), "{paragraph}");
+    // The stranger's face is ann's: nobody can know that from names, so it is listed for somebody to look.
+    let taken = congress["TakenFor"].as_array().unwrap();
+    assert_eq!((taken.len(), taken[0]["First"].as_str()), (1, Some("stranger/1.png")));
+    assert!(taken[0]["Second"].as_str().unwrap().starts_with("1.png (face "), "{}", taken[0]);
+
+    fs::remove_dir_all(dir.path().join("set/stranger")).unwrap();
+    let found = report(dir.path(), &test);
+    let paragraph = found["Congress"]["Paragraph"].as_str().unwrap();
+    assert!(paragraph.starts_with("This test cannot be made: all people of set"), "{paragraph}");
+    assert_eq!(found["Congress"]["Outcome"]["Value"], Value::Null);
 }
 
 /// The first pictures of every twelfth person of LFW, three at most of each.

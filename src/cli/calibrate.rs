@@ -96,12 +96,12 @@ fn of_collection(
 ) -> Result<Fitted, Failure> {
     let (mut vectors, mut people, mut names) = (Vec::new(), Vec::new(), Vec::<String>::new());
     let mut users: HashMap<String, u32> = HashMap::new();
-    evaluate::each_face(global, installed, id, &mut |vector, user| {
+    evaluate::each_face(global, installed, id, &mut |face, vector| {
         vectors.extend_from_slice(vector);
         let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        let number = user.map_or(next, |user| *users.entry(user.to_owned()).or_insert(next));
+        let number = face.user.as_ref().map_or(next, |user| *users.entry(user.to_string()).or_insert(next));
         if number == next {
-            names.push(user.map_or_else(|| format!("face {}", people.len() + 1), str::to_owned));
+            names.push(face.user.as_ref().map_or_else(|| face.name(), ToString::to_string));
         }
         people.push(number);
     })?;

@@ -12,7 +12,7 @@ use super::house::{about_picture, ask, expect_response, picture, read_picture};
 use super::{Global, house, output};
 use crate::cli::evaluate::words::{count, of_thousand};
 use crate::gallery::CollectionId;
-use crate::gallery::expectation::{Expectation, Fpir};
+use crate::gallery::expectation::{Expectation, Fpir, Unknown};
 use crate::gallery::similarity::RateSource;
 use crate::operations::search_faces_by_image::{Input, Output};
 use crate::operations::types::{BoxRatio, FaceDetail, FaceMatch, QualityFilter};
@@ -78,12 +78,15 @@ fn print(answer: &Output) -> Result<(), Failure> {
 
 /// What the search of somebody who is not enrolled would find, as a sentence.
 fn in_words(expected: &Expectation, percent: f32) -> String {
-    if expected.enrolled == Some(0) {
+    if expected.enrolled == 0 {
         return "nobody is enrolled".to_owned();
     }
-    let enrolled = expected.enrolled.map_or_else(String::new, |n| format!(" among {} enrolled faces", count(n)));
+    let enrolled = format!(" among {} enrolled faces", count(expected.enrolled));
     match expected.fpir {
-        Fpir::Unknown(_) => format!(
+        Fpir::Unknown(Unknown::UserVectors) => format!(
+            "how often a stranger would match at {percent} %{enrolled} is not known: users' vectors are means of several faces, and calibrations are of single ones"
+        ),
+        Fpir::Unknown(Unknown::Uncalibrated) => format!(
             "how often a stranger would match at {percent} %{enrolled} is not known: the network has no calibration; `trombi calibrate` makes one"
         ),
         Fpir::Known { high, low: 0.0, .. } => format!(
@@ -153,11 +156,10 @@ fn probe_mark(answer: &Output, detail: Option<&FaceDetail>) -> Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gallery::expectation::Unknown;
 
     #[test]
     fn expectations_are_told_in_words_and_never_made_up() {
-        let said = |fpir| in_words(&Expectation { enrolled: Some(12_345), fpir }, 80.0);
+        let said = |fpir| in_words(&Expectation { enrolled: 12_345, fpir }, 80.0);
         let known = |rate, low, high, source| said(Fpir::Known { rate, low, high, source });
         assert_eq!(
             known(0.0312, 0.021, 0.045, RateSource::Counted),

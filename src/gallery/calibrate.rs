@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use super::all_pairs::{Pair, Scores};
 use super::error_rates::tail::{self, CHECK_FACTOR, COUNTED_MIN, Counted, Tail};
 use super::error_rates::{Confusions, Draw, Rate};
-use super::expectation::fpir;
 use super::similarity::{Anchor, Calibration, LEVELS, NotMonotone, RateSource, StatedRate};
+use super::spread::{SHARE_MIN, Shown, SpreadLine, spread_of};
 
 /// Replicates behind the intervals of the tail.
 const REPLICATES: usize = 60;
@@ -76,7 +76,7 @@ pub struct Fit {
 /// # Errors
 /// The pairs of people are too few, or the scores make no scale.
 pub fn fit(mut blank: Calibration, material: Material<'_>) -> Result<Fit, CalibrationError> {
-    let people = material.pictures.iter().filter(|&&count| count > 0).count() as u64;
+    let people = people_in(material);
     let pairs = people * people.saturating_sub(1) / 2;
     if pairs < PAIRS_MIN {
         return Err(CalibrationError::TooFew { pairs });
@@ -87,14 +87,18 @@ pub fn fit(mut blank: Calibration, material: Material<'_>) -> Result<Fit, Calibr
     let holds = check.is_some_and(|ratio| (1.0 / CHECK_FACTOR..=CHECK_FACTOR).contains(&ratio));
     let tail = if holds { Tail::fit(&counted, true) } else { None };
     let replicates = if tail.is_some() { table.replicates(&counted) } else { Vec::new() };
-    let mut spread = 0.0;
+    let shown: Vec<Shown> = counted.iter().filter_map(|rate| table.shown(rate.cosine)).collect();
+    let line = SpreadLine::fit(&shown, people);
+    let mut spread = 0.0_f64;
     let anchors: Vec<Anchor> = LEVELS
         .iter()
         .map_while(|&(percent, rate)| {
             let (cosine, fmr) =
                 table.level(rate).or_else(|| tail_level(tail.as_ref()?, &counted, &replicates, rate))?;
-            // What cannot be seen at a level is taken from the last one where it can.
-            spread = table.spread(cosine).unwrap_or(spread);
+            // What cannot be seen at a level is carried on from where it can, or kept.
+            let seen = table.shown(cosine).filter(|shown| shown.confused >= SHARE_MIN);
+            let beyond = || line.and_then(|line| line.beyond(fmr.rate)).map_or(spread, |beyond| beyond.max(spread));
+            spread = seen.map_or_else(beyond, |shown| shown.spread);
             Some(Anchor { percent, cosine, fmr: fmr.in_four_digits(), spread })
         })
         .collect();
@@ -109,7 +113,7 @@ pub fn fit(mut blank: Calibration, material: Material<'_>) -> Result<Fit, Calibr
 #[must_use]
 pub fn rate_of_people(material: Material<'_>, cosine: f32, aside: &[(u32, u32)]) -> Option<(f64, f64, f64)> {
     material.non_mated.beyond(cosine)?;
-    let people = material.pictures.iter().filter(|&&count| count > 0).count() as u64;
+    let people = people_in(material);
     let pairs = people * people.saturating_sub(1) / 2;
     if pairs <= aside.len() as u64 {
         return None;
@@ -117,6 +121,10 @@ pub fn rate_of_people(material: Material<'_>, cosine: f32, aside: &[(u32, u32)])
     let table = Table::of(material, pairs, &aside.iter().copied().collect());
     let (low, high) = table.interval(cosine);
     Some((table.share(cosine), low, high))
+}
+
+fn people_in(material: Material<'_>) -> u64 {
+    material.pictures.iter().filter(|&&count| count > 0).count() as u64
 }
 
 /// Twice: the second look is with a tail that the first one's suspects no longer bend.
@@ -155,6 +163,8 @@ struct Row {
 struct Table<'a> {
     material: Material<'a>,
     rows: Vec<Row>,
+    /// People with pictures.
+    people: u64,
     /// Pairs of people.
     total: f64,
 }
@@ -173,7 +183,7 @@ impl<'a> Table<'a> {
             })
         };
         let rows = material.non_mated.pairs().iter().filter_map(row).collect();
-        Self { material, rows, total: (pairs - without.len() as u64) as f64 }
+        Self { material, rows, people: people_in(material), total: (pairs - without.len() as u64) as f64 }
     }
 
     /// The smallest cosine that a share of at most `rate` reaches, and that share; `None` with fewer than
@@ -281,33 +291,21 @@ impl<'a> Table<'a> {
             .collect()
     }
 
-    /// How unlike people are in how often they are confused, as the spread v of [`fpir`]: such that the share of people
-    /// who are confused with anybody at all comes out as counted. Matched to that share and not to the variance, which
-    /// a few extreme people decide. `None` where fewer than one person in ten is: chance would decide.
-    fn spread(&self, cosine: f32) -> Option<f64> {
-        let people = self.material.pictures.len();
+    /// What the people show at a cosine of how unlike they are: the share who are confused with anybody at all, and the
+    /// spread that makes it. Matched to that share and not to the variance, which a few extreme people decide. `None`
+    /// where not every false match is kept.
+    fn shown(&self, cosine: f32) -> Option<Shown> {
         let fmr = self.share(cosine);
         let above = self.rows.partition_point(|row| row.cosine >= cosine);
-        let mut alone = vec![1.0_f64; people];
+        let mut alone = vec![1.0_f64; self.material.pictures.len()];
         for (first, second, part) in by_pair(&self.rows[..above]) {
             alone[first as usize] *= 1.0 - part.min(1.0);
             alone[second as usize] *= 1.0 - part.min(1.0);
         }
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-        let confused = 1.0 - alone.iter().sum::<f64>() / people as f64;
-        if confused < 0.1 || above == self.rows.len() {
-            return None;
-        }
-        let others = people as u64 - 1;
-        if fpir(fmr, others, 0.0) <= confused {
-            return Some(0.0);
-        }
-        let (mut low, mut high) = (0.0, 1000.0);
-        for _ in 0..60 {
-            let middle = 0.5 * (low + high);
-            if fpir(fmr, others, middle) > confused { low = middle } else { high = middle }
-        }
-        Some((high * 1e3_f64).round() / 1e3)
+        let confused = alone.iter().map(|alone| 1.0 - alone).sum::<f64>() / self.people as f64;
+        let shown = Shown { fmr, confused, spread: spread_of(fmr, self.people - 1, confused) };
+        (above < self.rows.len() && fmr > 0.0).then_some(shown)
     }
 }
 

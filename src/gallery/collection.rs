@@ -365,6 +365,15 @@ impl Collection {
         self.face_rows.len()
     }
 
+    /// Users with a vector: those with faces.
+    ///
+    /// # Errors
+    /// A face's vector cannot be read.
+    pub fn user_vector_count(&self) -> Result<usize, Unreadable> {
+        self.warm()?;
+        Ok(self.user_rows.len())
+    }
+
     /// What the faces take in memory.
     #[must_use]
     pub fn footprint(&self) -> Footprint {

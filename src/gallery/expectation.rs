@@ -6,8 +6,8 @@ use super::similarity::{Calibration, RateSource};
 /// and one number of enrolled faces.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expectation {
-    /// Faces or users that the probe was compared with; `None` where that is not counted.
-    pub enrolled: Option<u64>,
+    /// Faces, or users, that the probe was compared with.
+    pub enrolled: u64,
     /// The rate, or why it is not known.
     pub fpir: Fpir,
 }
@@ -40,24 +40,43 @@ pub enum Unknown {
     UserVectors,
 }
 
+/// A gallery so many times larger than the calibration's people is like theirs: from 1,000 to 5,000 that was seen to hold.
+const LARGER: f64 = 10.0;
+
 /// The expectation for `enrolled` faces at or above `cosine`.
 ///
 /// With p the false match rate and every comparison independent, a search finds somebody with 1 - (1 - p)^N. People
 /// differ in how often they are taken for others, which makes fewer searches find more each: with rates spread as a
 /// gamma distribution of squared coefficient of variation v, it is 1 - (1 + v N p)^(-1/v). The rate told is the
 /// latter, the upper end is the former at the upper end of p.
+///
+/// A spread at rare matches is that of a few people who have a double. Where a search is expected to find several, or the
+/// gallery is much larger than the one that showed the spread, it is everybody else who decides: v is at most that of
+/// matches so many times as common as a search finds, or as the gallery is larger than [`LARGER`] times the calibration's
+/// people.
 #[must_use]
 pub fn expect(calibration: &Calibration, cosine: f32, enrolled: u64) -> Expectation {
     let fpir = match calibration.fmr(cosine) {
         None => Fpir::Unknown(Unknown::Uncalibrated),
-        Some(fmr) => Fpir::Known {
-            rate: fpir(fmr.rate, enrolled, calibration.spread(cosine)),
-            low: fpir(fmr.low, enrolled, calibration.spread(cosine)),
-            high: fpir(fmr.high, enrolled, 0.0),
-            source: fmr.source,
-        },
+        Some(fmr) => {
+            let spread = spread(calibration, cosine, fmr.rate, enrolled);
+            Fpir::Known {
+                rate: fpir(fmr.rate, enrolled, spread),
+                low: fpir(fmr.low, enrolled, spread),
+                high: fpir(fmr.high, enrolled, 0.0),
+                source: fmr.source,
+            }
+        }
     };
-    Expectation { enrolled: Some(enrolled), fpir }
+    Expectation { enrolled, fpir }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn spread(calibration: &Calibration, cosine: f32, fmr: f64, enrolled: u64) -> f64 {
+    let larger = |people: u64| enrolled as f64 / (LARGER * people as f64);
+    let times = (fmr * enrolled as f64).max(calibration.people.filter(|&people| people > 0).map_or(0.0, larger));
+    let own = calibration.spread(cosine);
+    if times > 1.0 { own.min(calibration.spread_at_rate(fmr * times)) } else { own }
 }
 
 /// Searches of strangers that find somebody among `enrolled`, at a false match rate of `fmr` whose squared coefficient
@@ -105,9 +124,33 @@ mod tests {
     }
 
     #[test]
+    fn doubles_do_not_make_a_large_gallery_look_safe() {
+        let anchors = LEVELS.iter().enumerate().map(|(step, &(percent, rate))| Anchor {
+            percent,
+            cosine: 0.08 * step as f32,
+            fmr: StatedRate { rate, low: rate, high: rate, source: RateSource::Counted },
+            spread: 0.1 * 4.0_f64.powi(step as i32 - 2),
+        });
+        let mut blank = Calibration::none(ModelId::new("x"));
+        blank.people = Some(1000);
+        let calibration = blank.with_anchors(anchors.collect()).unwrap();
+        let told = |enrolled| match expect(&calibration, calibration.threshold(90.0), enrolled).fpir {
+            Fpir::Known { rate, .. } => rate,
+            Fpir::Unknown(_) => panic!("known"),
+        };
+        let at_90 = calibration.anchors()[5];
+        assert!((told(9000) - fpir(at_90.fmr.rate, 9000, at_90.spread)).abs() < 1e-3);
+        // Ten times as many as are like the calibration's thousand: the spread of matches ten times as common; and so on.
+        assert!((told(100_000) - fpir(1e-5, 100_000, calibration.anchors()[4].spread)).abs() < 1e-3);
+        assert!((told(10_000_000) - fpir(1e-5, 10_000_000, calibration.anchors()[2].spread)).abs() < 1e-3);
+        let sizes: Vec<f64> = (0..40).map(|step| told(1000 * 2_u64.pow(step / 2) + u64::from(step % 2))).collect();
+        assert!(sizes.windows(2).all(|pair| pair[0] <= pair[1]), "more enrolled, more found: {sizes:?}");
+    }
+
+    #[test]
     fn unknown_is_told_as_unknown() {
         let none = Calibration::none(ModelId::new("x"));
-        let expected = Expectation { enrolled: Some(7), fpir: Fpir::Unknown(Unknown::Uncalibrated) };
+        let expected = Expectation { enrolled: 7, fpir: Fpir::Unknown(Unknown::Uncalibrated) };
         assert_eq!(expect(&none, 0.5, 7), expected);
     }
 

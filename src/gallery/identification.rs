@@ -212,13 +212,25 @@ pub fn fnir(found: &[Found], threshold: f32, rank: u32) -> Rate {
     })
 }
 
-/// Pictures of others that a non-mated search returns at or above the threshold of this number, on average.
+/// Comparisons of non-mated searches among so many enrolled that reach the threshold of this number: times `enrolled`,
+/// the pictures of others that a search returns on average.
+///
+/// Without any, each person counts as one draw of a count: at most 3.7 in as many searches as there are people.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-pub fn selectivity(found: &[Found], threshold: usize) -> Option<f64> {
-    let searches: Vec<&Found> = found.iter().filter(|f| f.own.is_none()).collect();
-    let returned: u64 = searches.iter().map(|f| u64::from(f.others_above[threshold])).sum();
-    (!searches.is_empty()).then(|| returned as f64 / searches.len() as f64)
+pub fn selectivity(found: &[Found], threshold: usize, enrolled: u64) -> Rate {
+    let mut people = std::collections::BTreeMap::new();
+    for f in found.iter().filter(|f| f.own.is_none()) {
+        let (returned, trials) = people.entry(f.person).or_insert((0, 0));
+        *returned += u64::from(f.others_above[threshold]);
+        *trials += enrolled;
+    }
+    let people: Vec<(u64, u64)> = people.into_values().collect();
+    let rate = by_person_rate(&people);
+    if rate.errors == 0 {
+        return Rate { independent_trials: people.len() as f64 * enrolled as f64, ..rate };
+    }
+    rate
 }
 
 fn by_person<'a>(found: impl Iterator<Item = &'a Found>, is_error: impl Fn(&Found) -> bool) -> Rate {
@@ -312,6 +324,13 @@ mod tests {
         let wrong = found[4].iter().filter(|f| f.own.is_none() && f.other >= Some(0.5)).count() as u64;
         assert_eq!((fpir(&found[4], 0.5).errors, fpir(&found[4], 0.5).trials), (wrong, 100));
         assert_eq!(fnir(&found[4], -1.0, u32::MAX).errors, 0);
+        let returned: u64 = found[4].iter().filter(|f| f.own.is_none()).map(|f| u64::from(f.others_above[0])).sum();
+        let others = selectivity(&found[4], 0, 600);
+        assert_eq!((others.errors, others.trials), (returned, 100 * 600));
+        // Nobody returned by searches of one person: a bound, as of one count.
+        let none: Vec<Found> = found[4].iter().map(|f| Found { others_above: vec![0, 0], ..f.clone() }).collect();
+        let bound = 600.0 * selectivity(&none, 0, 600).interval().1;
+        assert!((bound - 3.69).abs() < 0.02, "{bound}");
         assert_eq!(fnir(&found[4], 1.1, 1).value(), Some(1.0));
     }
 

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod similarity;
 
 mod search;
+pub(crate) mod spread;
 
 pub use collection::{Candidate, Collection, FacePair, Filter, Loader, Search, UserCandidate};
 pub use ids::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};

@@ -212,7 +212,8 @@ impl Calibration {
         Some(StatedRate { rate: mix(|r| r.rate), low: mix(|r| r.low), high: mix(|r| r.high), source })
     }
 
-    /// How unlike people are at `cosine`, by straight lines between levels; the nearest level's beyond them.
+    /// How unlike people are at `cosine`: between levels by even factors, as it grows with rarer matches; the nearest
+    /// level's beyond them.
     #[must_use]
     pub fn spread(&self, cosine: f32) -> f64 {
         let (Some(first), Some(last)) = (self.anchors.first(), self.anchors.last()) else { return 0.0 };
@@ -221,7 +222,19 @@ impl Calibration {
             return first.spread;
         };
         let share = f64::from(cosine - a.cosine) / f64::from(b.cosine - a.cosine);
-        a.spread + share * (b.spread - a.spread)
+        even_factors(a.spread, b.spread, share)
+    }
+
+    /// How unlike people are where the false match rate is `rate`, by even factors between levels; the nearest level's
+    /// beyond them.
+    #[must_use]
+    pub fn spread_at_rate(&self, rate: f64) -> f64 {
+        let (Some(first), Some(last)) = (self.anchors.first(), self.anchors.last()) else { return 0.0 };
+        let Some(rarer) = self.anchors.iter().position(|a| a.fmr.rate < rate) else { return last.spread };
+        let Some((a, b)) = rarer.checked_sub(1).map(|commoner| (&self.anchors[commoner], &self.anchors[rarer])) else {
+            return first.spread;
+        };
+        even_factors(a.spread, b.spread, (rate / a.fmr.rate).ln() / (b.fmr.rate / a.fmr.rate).ln())
     }
 
     /// Straight lines between the levels and the scale's ends, from the axis `of` to the axis `to`; flat beyond.
@@ -244,6 +257,11 @@ impl Calibration {
         }
         to(HIGHEST)
     }
+}
+
+/// From `a` to `b` by even factors, or by a straight line where one of them is 0.
+fn even_factors(a: f64, b: f64, share: f64) -> f64 {
+    if a > 0.0 && b > 0.0 { a * (b / a).powf(share) } else { a + share * (b - a) }
 }
 
 /// The calibrations of the networks that this program knows.
@@ -364,6 +382,21 @@ mod tests {
             spoil(&mut anchors);
             assert!(Calibration::none(ModelId::new("x")).with_anchors(anchors).is_err(), "{number}");
         }
+    }
+
+    #[test]
+    fn spreads_lie_between_those_of_the_levels() {
+        let mut anchors = known().anchors().to_vec();
+        anchors.iter_mut().zip([0.0, 0.0, 0.1, 0.4, 1.6, 6.4, 6.4, 6.4]).for_each(|(a, spread)| a.spread = spread);
+        let calibration = known().with_anchors(anchors).unwrap();
+        for (number, anchor) in calibration.anchors().iter().enumerate() {
+            assert!((calibration.spread(anchor.cosine) - anchor.spread).abs() < 1e-4, "{number}");
+            assert!((calibration.spread_at_rate(anchor.fmr.rate) - anchor.spread).abs() < 1e-9, "{number}");
+        }
+        assert!((calibration.spread_at_rate(1e-4 / 10.0_f64.sqrt()) - 3.2).abs() < 1e-6);
+        assert!((calibration.spread(f32::midpoint(0.4335, 0.5121)) - 3.2).abs() < 1e-3);
+        assert_eq!((calibration.spread_at_rate(0.9), calibration.spread_at_rate(1e-9)), (0.0, 6.4));
+        assert_eq!(Calibration::none(ModelId::new("x")).spread_at_rate(0.1), 0.0);
     }
 
     #[test]

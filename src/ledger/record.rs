@@ -210,7 +210,7 @@ pub struct Record {
     pub threshold_used: Option<u32>,
     /// Most faces to return, as applied.
     pub max_faces: Option<u32>,
-    /// Faces searched.
+    /// Faces, or users, that the probe was compared with.
     pub gallery_faces: Option<u64>,
     /// Id of the network.
     pub model: Option<String>,

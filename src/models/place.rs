@@ -98,6 +98,8 @@ pub(super) fn write(to: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Makes a rename durable; without effect where folders cannot be synced.
 fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
+        // A name without a folder lies in the one where we are.
+        Some(parent) if parent.as_os_str().is_empty() => sync_parent(&Path::new(".").join(path)),
         Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
         _ => Ok(()),
     }

@@ -16,7 +16,13 @@ const FACES: Uuid = Uuid::from_u128(0xc3a7_940d_6e58_4f1b_b2c9_17f0_5ad3_8e64);
 
 /// Id of a picture: of its bytes alone.
 pub(super) fn image_id(bytes: &[u8]) -> ImageId {
-    ImageId(Uuid::new_v5(&IMAGES, &Sha256::digest(bytes)))
+    image_id_of_hash(&Sha256::digest(bytes).into())
+}
+
+/// Id of a picture by the SHA-256 of its bytes.
+#[must_use]
+pub fn image_id_of_hash(sha256: &[u8; 32]) -> ImageId {
+    ImageId(Uuid::new_v5(&IMAGES, sha256))
 }
 
 /// Id of a face: of the embedding network, the picture, the external id, and the face's place among the faces

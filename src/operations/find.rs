@@ -4,6 +4,7 @@ use super::shelf::Shelf;
 use super::types::{FaceMatch, UserMatch, UserStatus, UserSummary};
 use super::{OperationError, Service, internal, unreadable};
 use crate::gallery::expectation::{Expectation, Fpir, Unknown, expect};
+use crate::gallery::similarity::Calibration;
 use crate::gallery::{FaceId, Filter, Search, UserId};
 use crate::store::StoreError;
 use crate::vision::Embedding;
@@ -56,30 +57,42 @@ impl Service {
         Ok(Found { matches, expected: expect(&calibration, calibration.threshold(percent_min), enrolled) })
     }
 
-    /// Users at or above the threshold, best first. Only users with faces have a vector, so all are active.
+    /// Users at or above the threshold, best first. Only users with faces have a vector, so all are active; a user that
+    /// is left out is the probe, so it has one.
     pub(super) fn users_like(
         &self,
         shelf: &Shelf,
         probe: &Embedding,
         (percent_min, limit): (f32, usize),
         exclude: Option<&UserId>,
-    ) -> Result<Vec<UserMatch>, OperationError> {
+    ) -> Result<Found<UserMatch>, OperationError> {
         let calibration = self.calibration(probe.model_id());
         let search = Search { cosine_min: calibration.cosine(percent_min) - COSINE_SLACK, limit };
-        let candidates = shelf.read(&self.store, |gallery| gallery.search_users(probe, search, all_but(exclude)))?;
-        let candidates = candidates.map_err(unreadable)?;
+        let (candidates, users) = shelf.read(&self.store, |gallery| {
+            (gallery.search_users(probe, search, all_but(exclude)), gallery.user_vector_count())
+        })?;
+        let (candidates, users) = (candidates.map_err(unreadable)?, users.map_err(unreadable)?);
         let matches = candidates.into_iter().map(|candidate| UserMatch {
             similarity: calibration.percent(candidate.cosine),
             user: UserSummary { user_id: candidate.user_id, status: UserStatus::Active },
         });
-        Ok(matches.filter(|found| found.similarity >= percent_min).collect())
+        let compared = users.saturating_sub(usize::from(exclude.is_some()));
+        Ok(Found {
+            matches: matches.filter(|found| found.similarity >= percent_min).collect(),
+            expected: expected_of_users(&calibration, compared as u64),
+        })
     }
 
-    /// What is known of searches among users: calibrations are of single faces, and a user's vector is the mean of
-    /// several, which is closer to everybody.
-    pub(super) fn expected_of_users(&self, shelf: &Shelf) -> Expectation {
-        let calibrated = self.calibration(shelf.model_id()).is_known();
-        let why = if calibrated { Unknown::UserVectors } else { Unknown::Uncalibrated };
-        Expectation { enrolled: None, fpir: Fpir::Unknown(why) }
+    /// Nobody, because there is no probe: no face in the picture, or a user without faces. Nothing was compared.
+    pub(super) fn no_users(&self, shelf: &Shelf) -> Found<UserMatch> {
+        let calibration = self.calibration(shelf.model_id());
+        Found { matches: Vec::new(), expected: expected_of_users(&calibration, 0) }
     }
+}
+
+/// What is known of a search among so many users' vectors. Calibrations are of single faces, and a user's vector is the
+/// mean of several, which is closer to everybody: how many were compared is told, and no rate.
+fn expected_of_users(calibration: &Calibration, compared: u64) -> Expectation {
+    let why = if calibration.is_known() { Unknown::UserVectors } else { Unknown::Uncalibrated };
+    Expectation { enrolled: compared, fpir: Fpir::Unknown(why) }
 }

@@ -62,6 +62,7 @@ pub use crate::store::KeyBinding;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use caller::{Caller, Declared};
+pub use derive::image_id_of_hash;
 pub use eyes::Eyes;
 pub use oversight::{Answered, Oversight};
 pub use shelf::open_gallery;

@@ -85,7 +85,7 @@ impl Tally {
         Self {
             faces: small(faces),
             matches: small(matches),
-            searched: expected.enrolled,
+            searched: Some(expected.enrolled),
             units: Units::of(Unit::Search, 1),
             ..Self::default()
         }

@@ -53,14 +53,14 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
         }
     };
     // A user without faces has no vector and is like nobody; a user is not found by itself.
-    let matches = match probe {
+    let found = match probe {
         Some(probe) => service.users_like(&shelf, &probe, (percent_min, limit), exclude)?,
-        None => Vec::new(),
+        None => service.no_users(&shelf),
     };
     Ok(Output {
         searched: input.probe,
-        matches,
+        matches: found.matches,
         model_version: shelf.model_version().to_owned(),
-        expected: service.expected_of_users(&shelf),
+        expected: found.expected,
     })
 }

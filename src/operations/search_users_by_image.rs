@@ -44,19 +44,19 @@ pub(super) fn run(service: &Service, input: Input) -> Result<Output, OperationEr
     let limit = limits::count(input.users_max, limits::USERS_FOUND_MAX)?;
     let percent_min = limits::percent(input.threshold, limits::MATCH_PERCENT)?;
     let scene = service.look(input.image)?;
-    let found = largest(&scene, input.quality_filter);
-    let matches = match found {
+    let searched = largest(&scene, input.quality_filter);
+    let found = match searched {
         Some((_, _, aligned)) => {
             service.users_like(&shelf, &service.embed_one(aligned)?, (percent_min, limit), None)?
         }
-        None => Vec::new(),
+        None => service.no_users(&shelf),
     };
     Ok(Output {
-        searched: found.map(|(_, face, _)| detail(&scene, face)),
-        unsearched: unsearched(&scene, input.quality_filter, found.map(|(place, _, _)| place)),
-        matches,
+        searched: searched.map(|(_, face, _)| detail(&scene, face)),
+        unsearched: unsearched(&scene, input.quality_filter, searched.map(|(place, _, _)| place)),
+        matches: found.matches,
         model_version: shelf.model_version().to_owned(),
-        expected: service.expected_of_users(&shelf),
+        expected: found.expected,
     })
 }
 

@@ -712,6 +712,46 @@ fn expectations_are_those_of_the_search_answers() {
 }
 
 #[test]
+fn searches_of_users_tell_how_many_users_were_compared_and_no_rate() {
+    use crate::gallery::expectation::{Expectation, Fpir, Unknown};
+    let house = calibrated();
+    let ids = house.ids(&[1, 2, 3, 4]);
+    for (user, faces) in [("ann", &ids[..2]), ("bob", &ids[2..3]), ("without-faces", &[])] {
+        let user_id = UserId::parse(user).unwrap();
+        let input = create_user::Input { collection_id: staff(), user_id, token: None };
+        house.ask(Request::CreateUser(input)).unwrap();
+        if !faces.is_empty() {
+            house.associate(user, faces.to_vec()).unwrap();
+        }
+    }
+    let by_probe = |probe| {
+        let input = search_users::Input { collection_id: staff(), probe, users_max: None, threshold: None };
+        let Ok(Response::SearchUsers(found)) = house.ask(Request::SearchUsers(input)) else { panic!() };
+        found.expected
+    };
+    let by_image = |bytes: &[u8]| {
+        let input = search_users_by_image::Input {
+            collection_id: staff(),
+            image: ImageSource::Bytes(bytes.to_vec()),
+            users_max: None,
+            threshold: None,
+            quality_filter: QualityFilter::None,
+        };
+        let Ok(Response::SearchUsersByImage(found)) = house.ask(Request::SearchUsersByImage(input)) else { panic!() };
+        found.expected
+    };
+    let unknown = |enrolled| Expectation { enrolled, fpir: Fpir::Unknown(Unknown::UserVectors) };
+    let user = |name| search_users::Probe::User(UserId::parse(name).unwrap());
+    // Four faces are enrolled; two users have a vector, and a user is not compared with itself.
+    assert_eq!(by_probe(search_users::Probe::Face(ids[3])), unknown(2));
+    assert_eq!(by_probe(user("ann")), unknown(1));
+    assert_eq!(by_image(&[1]), unknown(2));
+    // No probe, no comparison.
+    assert_eq!(by_probe(user("without-faces")), unknown(0));
+    assert_eq!(by_image(&[]), unknown(0));
+}
+
+#[test]
 fn what_is_not_known_is_not_told() {
     use crate::gallery::expectation::Unknown;
     let house = house();

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::gallery::error_rates::Rate;
+use crate::gallery::error_rates::groups::Ratio;
 
 /// A rate as it is written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +30,22 @@ impl From<Rate> for Figure {
             low,
             high,
         }
+    }
+}
+
+/// A number that is no share, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Estimate {
+    pub(super) value: f64,
+    /// Interval of 95 % (of ratios, of at least that).
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl From<Ratio> for Estimate {
+    fn from(Ratio { value, low, high }: Ratio) -> Self {
+        Self { value, low, high }
     }
 }
 
@@ -152,7 +169,7 @@ pub(super) struct Identified {
     pub(super) fpir_suspects_aside: Option<Figure>,
     pub(super) fnir_rank_1: Figure,
     /// Others returned by a search of somebody who is not enrolled, on average.
-    pub(super) selectivity: Option<f64>,
+    pub(super) selectivity: Option<Estimate>,
     /// What the calibration in use expects: rate, low, high.
     pub(super) expected_fpir: Option<[f64; 3]>,
 }
@@ -171,9 +188,16 @@ pub(super) struct PredictionCheck {
     pub(super) overlapping: u64,
     /// The same with every comparison independent, 1 - (1 - FMR)^N.
     pub(super) inside_if_independent: u64,
+    /// The same with the false match rate, or the spread of people, that the largest gallery itself shows.
+    pub(super) inside_with_measured_rate: u64,
+    pub(super) inside_with_measured_spread: u64,
     /// Means over the draws.
     pub(super) predicted: f64,
     pub(super) measured: f64,
+    /// Inside in nine draws of ten.
+    pub(super) holds: bool,
+    /// Where it does not: that, and what the data show of the reason.
+    pub(super) why_not: Option<String>,
 }
 
 /// A published test's shape on these pictures.
@@ -190,7 +214,24 @@ pub(super) struct Congress {
     pub(super) outcome: Figure,
     /// False positive searches in each of the draws.
     pub(super) over_draws: Vec<u64>,
+    /// People who were not searched for, because they are enrolled in the collection.
+    pub(super) left_out: Option<LeftOut>,
+    /// Of the first draw, closest first, at most so many as the report lists: the picture searched with, and whom it
+    /// was taken for.
+    pub(super) taken_for: Vec<SuspectPair>,
     pub(super) paragraph: String,
+}
+
+/// By what people were known to be enrolled in a collection; each is counted once, by the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct LeftOut {
+    /// A user has their name.
+    pub(super) by_user: u64,
+    /// A face has their name as its external image id.
+    pub(super) by_external_image_id: u64,
+    /// One of their pictures was enrolled.
+    pub(super) by_picture: u64,
 }
 
 /// FNMR when the worst pictures by one measure are left out.
@@ -221,7 +262,7 @@ pub(super) struct GroupTable {
     pub(super) measure: String,
     pub(super) label: String,
     pub(super) groups: Vec<GroupRow>,
-    pub(super) max_over_geometric_mean: Option<f64>,
+    pub(super) max_over_geometric_mean: Option<Estimate>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -230,7 +271,8 @@ pub(super) struct GroupRow {
     pub(super) group: String,
     pub(super) people: u64,
     pub(super) rate: Figure,
-    pub(super) ratio_to_best: Option<f64>,
+    /// `None` where the people or their errors are too few.
+    pub(super) ratio_to_best: Option<Estimate>,
     /// `too few`, `not worse` or `worse`.
     pub(super) standing: String,
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::cache::{Hash, MEASURES, Seen};
-use super::data_set::DataSet;
+use super::data_set::{DataSet, Labelled};
 use super::embed::Sample;
 use super::findings::{
-    AtFmr, AtThreshold, CalibrationPart, DataSetPart, Discarded, Gallery, GroupRow, GroupTable, Identified,
+    AtFmr, AtThreshold, CalibrationPart, DataSetPart, Discarded, Estimate, Gallery, GroupRow, GroupTable, Identified,
     ListedPairs, PredictionCheck, QualityCurve, SuspectPair, Suspects, Verification,
 };
 use super::lfw::Folds;
+use super::prediction::Checks;
 use super::words;
 use crate::gallery::all_pairs::{Compared, Pair, Samples, compare_all};
 use crate::gallery::calibrate::{self, Fit, Material, confusions};
@@ -18,10 +19,9 @@ use crate::gallery::error_rates::groups::{self, Group, Standing};
 use crate::gallery::error_rates::{
     Comparison, Draw, Rate, by_person_rate, fold_accuracies, non_mated_comparisons, non_mated_rate, right_at,
 };
-use crate::gallery::expectation::{Fpir, expect, fpir as binomial_fpir};
+use crate::gallery::expectation::{Fpir, expect};
 use crate::gallery::identification::{Enrolled, Found, Plan, Wanted, fnir, fpir, search_all, selectivity};
 use crate::gallery::similarity::Calibration;
-use crate::vision::ModelId;
 
 /// FMR levels at which TMR is told, and fewest false matches there.
 const FMR_LEVELS: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
@@ -35,7 +35,7 @@ const KEPT_MIN: usize = 1 << 20;
 const KEPT_MAX: usize = 1 << 23;
 const RANKS: [u32; 3] = [1, 5, 50];
 const HISTOGRAM_PARTS: usize = 200;
-const LISTED_MAX: usize = 100;
+pub(super) const LISTED_MAX: usize = 100;
 
 /// A threshold and what it is called.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,7 @@ pub(in crate::cli) struct Measured<'a> {
     usable: Vec<usize>,
     vectors: Vec<f32>,
     people: Vec<u32>,
+    hashes: Vec<Hash>,
     measures: Vec<[f32; MEASURES.len()]>,
     /// Usable pictures of each person.
     pictures: Vec<u32>,
@@ -86,6 +87,7 @@ impl<'a> Measured<'a> {
             usable: Vec::new(),
             vectors: Vec::new(),
             people: Vec::new(),
+            hashes: Vec::new(),
             measures: Vec::new(),
             pictures: vec![0; set.people.len()],
             dimensions,
@@ -105,6 +107,7 @@ impl<'a> Measured<'a> {
             measured.usable.push(place);
             measured.vectors.extend_from_slice(vector);
             measured.people.push(picture.person);
+            measured.hashes.push(hash);
             measured.measures.push(*measures);
             measured.pictures[picture.person as usize] += 1;
         }
@@ -127,6 +130,7 @@ impl<'a> Measured<'a> {
             usable: self.usable.clone(),
             vectors: self.vectors.clone(),
             people,
+            hashes: self.hashes.clone(),
             measures: self.measures.clone(),
             pictures,
             dimensions: self.dimensions,
@@ -148,8 +152,17 @@ impl<'a> Measured<'a> {
         &self.people
     }
 
+    /// SHA-256 of each usable picture's bytes.
+    pub(super) fn hashes(&self) -> &[Hash] {
+        &self.hashes
+    }
+
+    pub(super) fn picture(&self, sample: u32) -> &Labelled {
+        &self.set.pictures[self.usable[sample as usize]]
+    }
+
     pub(super) fn name(&self, sample: u32) -> String {
-        self.set.pictures[self.usable[sample as usize]].name.clone()
+        self.picture(sample).name.clone()
     }
 
     /// People with a usable picture, and with two.
@@ -520,7 +533,7 @@ impl<'a> Measured<'a> {
             fpir: fpir(found, level.cosine).into(),
             fpir_suspects_aside: None,
             fnir_rank_1: fnir(found, level.cosine, 1).into(),
-            selectivity: selectivity(found, place),
+            selectivity: returned(&selectivity(found, place, size as u64), size),
             expected_fpir: level.percent.and_then(|_| expected(&self.calibration, level.cosine, size as u64)),
         });
         Gallery {
@@ -556,7 +569,7 @@ impl<'a> Measured<'a> {
                     column,
                     measure: measure.to_owned(),
                     label: level.label.clone(),
-                    max_over_geometric_mean: groups::max_over_geometric_mean(&rows),
+                    max_over_geometric_mean: groups::max_over_geometric_mean(&rows).map(Estimate::from),
                     groups: rows.into_iter().map(group_row).collect(),
                 }
             })
@@ -620,7 +633,7 @@ fn group_row(compared: groups::Compared) -> GroupRow {
         group: compared.group.name,
         people: compared.group.people,
         rate: compared.group.rate.into(),
-        ratio_to_best: compared.to_best,
+        ratio_to_best: compared.to_best.map(Estimate::from),
         standing: match compared.standing {
             Standing::TooFew => "too few",
             Standing::NotWorse => "not worse",
@@ -628,6 +641,15 @@ fn group_row(compared: groups::Compared) -> GroupRow {
         }
         .to_owned(),
     }
+}
+
+/// Others returned by a search among so many enrolled; `None` without searches.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn returned(of_comparisons: &Rate, enrolled: usize) -> Option<Estimate> {
+    let (low, high) = of_comparisons.interval();
+    let of_searches = |rate: f64| rate * enrolled as f64;
+    let value = of_searches(of_comparisons.value()?);
+    Some(Estimate { value, low: of_searches(low), high: of_searches(high) })
 }
 
 /// What a calibration expects: rate, low, high.
@@ -662,76 +684,6 @@ fn det(compared: &Compared) -> Vec<[f64; 3]> {
             told.then(|| [f64::from(cosine), accepted as f64 / non_mated as f64, refused as f64 / mated as f64])
         })
         .collect()
-}
-
-/// Predictions of the largest gallery's FPIR from its first 1,000 and 5,000.
-struct Checks<'a> {
-    levels: &'a [Level],
-    largest: usize,
-    /// By size, then by level.
-    found: BTreeMap<(usize, usize), Check>,
-}
-
-#[derive(Default)]
-struct Check {
-    draws: u64,
-    inside: u64,
-    overlapping: u64,
-    independent: u64,
-    predicted: f64,
-    measured: f64,
-}
-
-impl<'a> Checks<'a> {
-    fn new(levels: &'a [Level], largest: usize) -> Self {
-        Self { levels, largest, found: BTreeMap::new() }
-    }
-
-    fn add(&mut self, measured: &Measured<'_>, plan: &Plan, found: &[Found]) {
-        for size in [1000, 5000].into_iter().filter(|&size| size < self.largest) {
-            let (vectors, people) = measured.gather(plan.gallery[..size].iter());
-            // One picture of each: people are numbered anew.
-            let numbers: Vec<u32> = (0..).take(people.len()).collect();
-            let samples = Samples { dimensions: measured.dimensions, vectors: &vectors, people: &numbers };
-            let compared = compare_all(samples, 1 << 18, measured.threads, &|_| ());
-            let pictures = vec![1; numbers.len()];
-            let material = Material { non_mated: &compared.non_mated, people: &numbers, pictures: &pictures };
-            let Ok(fit) = calibrate::fit(Calibration::none(ModelId::new("self")), material) else { continue };
-            for (place, level) in self.levels.iter().enumerate() {
-                let rate = fpir(found, level.cosine);
-                let seen = rate.value();
-                let predicted = expected(&fit.calibration, level.cosine, self.largest as u64);
-                let (Some([rate_predicted, from, to]), Some(seen)) = (predicted, seen) else { continue };
-                let (low, high) = rate.interval();
-                let plain = fit.calibration.fmr(level.cosine).map_or(1.0, |fmr| fmr.rate);
-                let independent = binomial_fpir(plain, self.largest as u64, 0.0);
-                let check = self.found.entry((size, place)).or_default();
-                check.draws += 1;
-                check.inside += u64::from((low..=high).contains(&rate_predicted));
-                check.overlapping += u64::from(from <= high && low <= to);
-                check.independent += u64::from((low..=high).contains(&independent));
-                check.predicted += rate_predicted;
-                check.measured += seen;
-            }
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a few draws")]
-    fn finish(self) -> Vec<PredictionCheck> {
-        let Self { levels, largest, found } = self;
-        let check = |((size, place), check): ((usize, usize), Check)| PredictionCheck {
-            label: levels[place].label.clone(),
-            from_enrolled: size as u64,
-            to_enrolled: largest as u64,
-            draws: check.draws,
-            inside: check.inside,
-            overlapping: check.overlapping,
-            inside_if_independent: check.independent,
-            predicted: check.predicted / check.draws as f64,
-            measured: check.measured / check.draws as f64,
-        };
-        found.into_iter().map(check).collect()
-    }
 }
 
 /// The statement of the report in sentences.

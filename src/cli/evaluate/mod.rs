@@ -7,9 +7,11 @@ mod embed;
 mod findings;
 mod lfw;
 mod measure;
+mod prediction;
 mod report;
 pub(super) mod words;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,12 +24,14 @@ use super::collections::collection_id;
 use super::compare::percent;
 use super::failure::{Ending, Failure, Outcome};
 use super::{Global, house, interrupt, output};
-use crate::gallery::CollectionId;
 use crate::gallery::similarity::Calibration;
+use crate::gallery::{CollectionId, ExternalImageId, FaceId, ImageId, UserId};
 use crate::models::Installed;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::vision::Embedding;
 use cache::Cache;
 pub(super) use cache::Hash;
+pub(super) use congress::EnrolledFace;
 use congress::{Collection, Preset};
 pub(crate) use data_set::DataSet;
 pub use data_set::accepts_manifest;
@@ -233,7 +237,7 @@ fn find(
         listed_pairs: folds.and_then(|folds| measured.listed_pairs(folds)),
         identification,
         prediction,
-        congress: options.preset.and_then(|preset| congress::run(preset, measured, collection, searching)),
+        congress: options.preset.map(|preset| congress::run(preset, measured, collection, searching)),
         quality: measured.quality(&compared, &levels),
         groups: measured.groups(&compared, &levels, &searches),
         suspects: measured.suspects(&compared, fit.as_ref()),
@@ -297,17 +301,33 @@ fn write_report(file: &Path, findings: &Findings) -> Result<(), Failure> {
     write(&file.with_extension("json"), &(json(findings)? + "\n"))
 }
 
-/// A collection's vectors, of the network that runs.
+/// A collection's faces, of the network that runs.
 fn collection(global: &Global, installed: &Installed, id: &CollectionId) -> Result<Collection, Failure> {
-    let mut found = Collection { name: id.to_string(), vectors: Vec::new(), faces: 0 };
-    each_face(global, installed, id, &mut |vector, _| {
+    let mut found = Collection { name: id.to_string(), vectors: Vec::new(), faces: Vec::new() };
+    each_face(global, installed, id, &mut |face, vector| {
         found.vectors.extend_from_slice(vector);
-        found.faces += 1;
+        found.faces.push(face);
     })?;
     Ok(found)
 }
 
-/// Calls `each` with the vector and the user of every face of a collection.
+/// Records read at once.
+const PAGE: usize = 10_000;
+
+/// Pictures and external image ids of every face of a collection.
+fn names(store: &Store, id: &CollectionId) -> Result<HashMap<FaceId, (ImageId, Option<ExternalImageId>)>, StoreError> {
+    let (mut names, mut after) = (HashMap::new(), None);
+    loop {
+        let page = store.faces(id, after, PAGE, None)?;
+        after = page.last().map(|face| face.face_id);
+        if after.is_none() {
+            return Ok(names);
+        }
+        names.extend(page.into_iter().map(|face| (face.face_id, (face.image_id, face.external_image_id))));
+    }
+}
+
+/// Calls `each` with every face of a collection and its vector.
 ///
 /// # Errors
 /// It does not exist, is empty, or holds vectors of another network than the one that runs.
@@ -315,23 +335,26 @@ pub(super) fn each_face(
     global: &Global,
     installed: &Installed,
     id: &CollectionId,
-    each: &mut dyn FnMut(&[f32], Option<&str>),
+    each: &mut dyn FnMut(EnrolledFace, &[f32]),
 ) -> Result<(), Failure> {
     let store = Store::open(&house::data_dir(global)?)?;
     let (model, mut foreign, mut faces) = (&installed.embedder_contract.model_id, 0_usize, 0_usize);
-    store
-        .load_vectors(id, &mut |_, user, embedding| {
-            if embedding.model_id() == model {
-                faces += 1;
-                each(embedding.vector(), user.as_ref().map(|user| user.as_str()));
-            } else {
-                foreign += 1;
-            }
-        })
-        .map_err(|error| match error {
-            crate::store::StoreError::Missing => Failure::other(format!("collection `{id}` does not exist")),
-            other => other.into(),
-        })?;
+    let refused = |error| match error {
+        StoreError::Missing => Failure::other(format!("collection `{id}` does not exist")),
+        other => other.into(),
+    };
+    let mut names = names(&store, id).map_err(refused)?;
+    let load = |face_id: FaceId, user: Option<UserId>, embedding: Embedding| {
+        // The data directory is this process's own: a vector has its record.
+        let Some((image, external)) = names.remove(&face_id) else { return };
+        if embedding.model_id() == model {
+            faces += 1;
+            each(EnrolledFace { id: face_id, image, external, user }, embedding.vector());
+        } else {
+            foreign += 1;
+        }
+    };
+    store.load_vectors(id, &mut { load }).map_err(refused)?;
     if foreign > 0 {
         return Err(Failure::other(format!(
             "collection `{id}` holds faces of another network than `{model}`, which runs: index its pictures anew"
@@ -343,7 +366,7 @@ pub(super) fn each_face(
     Ok(())
 }
 
-/// `vectors.npy` (float32, one row for each usable picture) and `labels.csv` (picture, person).
+/// `vectors.npy` (float32, one row for each usable picture) and `labels.csv` (picture, person, groups).
 fn export(folder: &Path, measured: &Measured<'_>) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     let samples = measured.samples();
@@ -363,9 +386,12 @@ fn export(folder: &Path, measured: &Measured<'_>) -> anyhow::Result<()> {
     }
     file.flush()?;
     let mut labels = csv::Writer::from_path(folder.join("labels.csv"))?;
-    labels.write_record(["path", "person"])?;
+    let columns = ["path", "person"].into_iter().chain(measured.set.columns.iter().map(String::as_str));
+    labels.write_record(columns)?;
     for (sample, &person) in (0..).zip(samples.people) {
-        labels.write_record([measured.name(sample).as_str(), measured.set.people[person as usize].as_str()])?;
+        let picture = measured.picture(sample);
+        let names = [picture.name.as_str(), measured.set.people[person as usize].as_str()];
+        labels.write_record(names.into_iter().chain(picture.groups.iter().map(String::as_str)))?;
     }
     Ok(labels.flush()?)
 }

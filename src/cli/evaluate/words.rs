@@ -1,6 +1,6 @@
 //! Rates as people read them. Never more digits than the data hold, never a rate without what it was counted on.
 
-use super::findings::Figure;
+use super::findings::{Estimate, Figure};
 
 /// A share: percent down to a thousandth, powers of ten below.
 pub(crate) fn share(share: f64) -> String {
@@ -31,6 +31,25 @@ pub(super) fn stated([rate, low, high]: [f64; 3]) -> String {
         return format!("none: at most {}", share(high));
     }
     format!("{} ({} to {})", share(rate), share(low), share(high))
+}
+
+/// A ratio with its interval; the best beside itself has none.
+pub(super) fn ratio(ratio: &Estimate) -> String {
+    let Estimate { value, low, high } = *ratio;
+    if low >= high {
+        return "1 (the best)".to_owned();
+    }
+    format!("{value:.2} ({low:.2} to {high:.2})")
+}
+
+/// A mean count with its interval.
+pub(super) fn mean(mean: &Estimate) -> String {
+    let Estimate { value, low, high } = *mean;
+    if value <= 0.0 {
+        return format!("none: at most {high:.2e}");
+    }
+    let digits = if value < 0.1 { 4 } else { 2 };
+    format!("{value:.digits$} ({low:.digits$} to {high:.digits$})")
 }
 
 /// A rate with its counts.
@@ -77,6 +96,15 @@ mod tests {
         assert_eq!(rate(&Figure::from(Rate::counted(0, 535))), "none of 535: at most 0.69 %");
         assert_eq!(rate(&Figure::from(Rate::counted(0, 0))), "no data");
         assert_eq!(rate_and_counts(&Figure::from(Rate::counted(28, 535))), "5.23 % (3.51 % to 7.48 %), 28 of 535");
+    }
+
+    #[test]
+    fn ratios_have_their_interval_and_the_best_is_named() {
+        let of = |value, low, high| Estimate { value, low, high };
+        assert_eq!(ratio(&of(2.588, 1.146, 5.53)), "2.59 (1.15 to 5.53)");
+        assert_eq!(ratio(&of(1.0, 1.0, 1.0)), "1 (the best)");
+        assert_eq!(mean(&of(0.0, 0.0, 0.006_9)), "none: at most 6.90e-3");
+        assert_eq!(mean(&of(0.531, 0.5, 0.562)), "0.53 (0.50 to 0.56)");
     }
 
     #[test]

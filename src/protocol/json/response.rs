@@ -36,16 +36,16 @@ fn expectation(response: &Response) -> Option<&Expectation> {
 /// `fpir=0.0101;lo=0.00812;hi=0.0124;n=100;basis=counted`, or `fpir=unknown;why=uncalibrated;n=100`.
 ///
 /// `fpir` is the share of searches of people who are not enrolled that return somebody, `lo` and `hi` its 95 %
-/// interval, `n` the number of enrolled faces that were compared; `basis=tail` says that the rate lies beyond what
+/// interval, `n` the number of enrolled faces that were compared, or of users in searches of users; `basis=tail` says that the rate lies beyond what
 /// the calibration's data could show.
 fn expected_value(expected: &Expectation) -> String {
-    let enrolled = expected.enrolled.map_or_else(String::new, |n| format!(";n={n}"));
+    let n = expected.enrolled;
     match expected.fpir {
         Fpir::Known { rate, low, high, source } => {
             let basis = basis(source);
-            format!("fpir={};lo={};hi={}{enrolled};basis={basis}", share(rate), share(low), share(high))
+            format!("fpir={};lo={};hi={};n={n};basis={basis}", share(rate), share(low), share(high))
         }
-        Fpir::Unknown(unknown) => format!("fpir=unknown;why={}{enrolled}", why(unknown)),
+        Fpir::Unknown(unknown) => format!("fpir=unknown;why={};n={n}", why(unknown)),
     }
 }
 

@@ -497,7 +497,7 @@ fn written(response: &Response) -> serde_json::Value {
 
 fn expected() -> Expectation {
     let fpir = Fpir::Known { rate: 0.010_049, low: 0.008_12, high: 2.5e-5, source: RateSource::Counted };
-    Expectation { enrolled: Some(100), fpir }
+    Expectation { enrolled: 100, fpir }
 }
 
 #[test]
@@ -515,8 +515,8 @@ fn every_search_answer_says_what_a_stranger_would_find() {
     };
     assert_eq!(header(expected()), "fpir=0.0100;lo=0.00812;hi=2.50e-5;n=100;basis=counted");
     let unknown = |why, enrolled| Expectation { enrolled, fpir: Fpir::Unknown(why) };
-    assert_eq!(header(unknown(Unknown::Uncalibrated, Some(3))), "fpir=unknown;why=uncalibrated;n=3");
-    assert_eq!(header(unknown(Unknown::UserVectors, None)), "fpir=unknown;why=user-vectors");
+    assert_eq!(header(unknown(Unknown::Uncalibrated, 3)), "fpir=unknown;why=uncalibrated;n=3");
+    assert_eq!(header(unknown(Unknown::UserVectors, 2)), "fpir=unknown;why=user-vectors;n=2");
     let detected = write_response(&Response::DetectFaces(operations::detect_faces::Output { faces: vec![] }));
     assert!(detected.headers.is_empty());
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::findings::{Findings, Gallery, GroupTable, SuspectPair, Verification};
-use super::super::words::{count, rate, rate_and_counts, share, stated};
+use super::super::findings::{Figure, Findings, Gallery, GroupTable, SuspectPair, Verification};
+use super::super::words::{count, mean, rate, rate_and_counts, ratio, share, stated};
 use super::plot::{Plot, Scale, Series};
 
 const STYLE: &str = "\
@@ -139,6 +139,13 @@ impl Page {
         self.heading(&format!("The test {} on these pictures", congress.preset));
         self.paragraph(&format!("As published: {}.", congress.published));
         let _ = writeln!(self.0, "<div class=\"judge\"><p>{}</p></div>", escape(&congress.paragraph));
+        if congress.taken_for.is_empty() {
+            return;
+        }
+        self.paragraph("Who was taken for somebody else, closest first. A person should look: one who is enrolled under another name is no mistake of the network.");
+        let row = |pair: &SuspectPair| vec![format!("{:.3}", pair.cosine), pair.first.clone(), pair.second.clone()];
+        let rows: Vec<Vec<String>> = congress.taken_for.iter().map(row).collect();
+        self.table(&["Cosine", "Searched with", "Taken for"], &rows);
     }
 
     fn identification(&mut self, findings: &Findings) {
@@ -168,7 +175,7 @@ impl Page {
                     at.fpir_suspects_aside.as_ref().map_or_else(|| "-".to_owned(), rate),
                     at.expected_fpir.map_or_else(|| "not known".to_owned(), expected),
                     rate_and_counts(&at.fnir_rank_1),
-                    at.selectivity.map_or_else(|| "-".to_owned(), |s| format!("{s:.3}")),
+                    at.selectivity.as_ref().map_or_else(|| "-".to_owned(), mean),
                 ]
             })
             .collect();
@@ -258,20 +265,13 @@ impl Page {
             ],
             &rows,
         );
-        let failing: Vec<String> = findings
-            .prediction
-            .iter()
-            .filter(|check| check.inside * 10 < check.draws * 9)
-            .map(|check| format!("from {} at {}", count(check.from_enrolled), check.label))
-            .collect();
-        self.paragraph(&if failing.is_empty() {
-            "The prediction holds: it lies inside the measured interval in nine draws of ten or more.".to_owned()
+        let failing: Vec<&String> = findings.prediction.iter().filter_map(|check| check.why_not.as_ref()).collect();
+        if failing.is_empty() {
+            self.paragraph("The prediction holds: it lies inside the measured interval in nine draws of ten or more.");
         } else {
-            format!(
-                "The prediction does not hold in nine draws of ten {}: do not rely on it there.",
-                failing.join(", ")
-            )
-        });
+            self.paragraph("The model is said to hold where its prediction lies inside the measured interval in nine draws of ten. Where it does not, do not rely on the prediction; its interval is all that it says.");
+            failing.iter().for_each(|why| self.paragraph(why));
+        }
     }
 
     fn verification(&mut self, findings: &Findings) {
@@ -380,12 +380,26 @@ impl Page {
         else {
             return;
         };
-        let series =
-            vec![Series { name: "DET".to_owned(), points, intervals: Vec::new(), filled: false, markers: false }];
+        let told = verification.at_threshold.iter().filter(|at| at.fmr.errors > 0 && at.fnmr.errors > 0);
+        let (at, intervals) = told
+            .map(|at| {
+                let value = |figure: &Figure| figure.value.unwrap_or_default();
+                ((value(&at.fmr), value(&at.fnmr)), (at.fnmr.low, at.fnmr.high))
+            })
+            .unzip();
+        let line = |name: &str, points, intervals, markers| Series {
+            name: name.to_owned(),
+            points,
+            intervals,
+            filled: false,
+            markers,
+        };
+        let mut series = vec![line("every threshold", points, Vec::new(), false)];
+        series.push(line("thresholds of the table below", at, intervals, true));
         let plot = Plot { title: "Detection error trade-off", x_label: "FMR", y_label: "FNMR", x, y, series };
         self.figure(
             &plot,
-            "Detection error trade-off: every threshold with at least ten errors of each kind, as labelled.",
+            "Detection error trade-off, as labelled: every threshold with at least ten errors of each kind, and those of the table below with the 95 % interval of FNMR.",
         );
     }
 
@@ -413,13 +427,13 @@ impl Page {
                 y: Scale::Linear(0.0, highest * 1.1),
                 series,
             };
-            self.figure(&plot, &format!("FNMR at {} when the pictures lowest by one measure are left out. A measure that falls steeply is worth a floor for probes.", first.label));
+            self.figure(&plot, &format!("FNMR at {} when the pictures lowest by one measure are left out. A measure that falls steeply is worth a floor for probes. The table has the intervals.", first.label));
         }
         let rows: Vec<Vec<String>> = findings
             .quality
             .iter()
             .flat_map(|curve| {
-                curve.points.iter().filter(|p| [0.0, 0.05, 0.2].contains(&p.share)).map(|p| {
+                curve.points.iter().map(|p| {
                     vec![curve.measure.clone(), share(p.share), format!("{:.1}", p.floor), rate_and_counts(&p.fnmr)]
                 })
             })
@@ -432,7 +446,7 @@ impl Page {
             return;
         }
         self.heading("Groups");
-        self.paragraph("A group is called worse when its rate is surely more than 1.25 times that of all others together: at most one report in twenty calls any group so by chance (Holm). Groups of fewer than 30 people, or with fewer than three errors to be expected, are too few to say anything.");
+        self.paragraph("A group is called worse when its rate is surely more than 1.25 times that of all others together: at most one report in twenty calls any group so by chance (Holm). Groups of fewer than 30 people, or with fewer than three errors to be expected, are too few to say anything; a ratio needs three errors on both sides. Intervals of ratios are of at least 95 %, whichever group turns out to be the best or the worst.");
         findings.groups.iter().for_each(|table| self.group_table(table));
     }
 
@@ -442,6 +456,10 @@ impl Page {
             "<h3>{}</h3>",
             escape(&format!("{} by {}, at {}", table.measure, table.column, table.label))
         );
+        if table.groups.is_empty() {
+            self.paragraph("No data.");
+            return;
+        }
         let rows: Vec<Vec<String>> = table
             .groups
             .iter()
@@ -450,15 +468,14 @@ impl Page {
                     row.group.clone(),
                     count(row.people),
                     rate_and_counts(&row.rate),
-                    row.ratio_to_best.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+                    row.ratio_to_best.as_ref().map_or_else(|| "too few".to_owned(), ratio),
                     row.standing.clone(),
                 ]
             })
             .collect();
         self.table(&["Group", "People", "Rate", "Ratio to the best", "Verdict"], &rows);
-        if let Some(ratio) = table.max_over_geometric_mean {
-            self.paragraph(&format!("Largest rate over the geometric mean: {ratio:.2}."));
-        }
+        let largest = table.max_over_geometric_mean.as_ref().map_or_else(|| "too few".to_owned(), ratio);
+        self.paragraph(&format!("Largest rate over the geometric mean: {largest}."));
     }
 
     fn suspects(&mut self, findings: &Findings) {

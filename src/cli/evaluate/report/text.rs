@@ -1,7 +1,7 @@
 //! The report on the terminal.
 
 use super::super::findings::{Figure, Findings};
-use super::super::words::{count, rate, rate_and_counts, share, stated};
+use super::super::words::{count, mean, rate, rate_and_counts, ratio, share, stated};
 use crate::cli::output::{one_line, table};
 
 /// Files listed by name before the rest is only counted.
@@ -15,14 +15,22 @@ pub(in crate::cli::evaluate) fn text(findings: &Findings) -> Vec<String> {
     identification(findings, &mut lines);
     groups(findings, &mut lines);
     suspects(findings, &mut lines);
-    if let Some(congress) = &findings.congress {
-        lines.push(String::new());
-        lines.push(format!("{}: {}", congress.preset, congress.published));
-        lines.push(congress.paragraph.clone());
-    }
+    congress(findings, &mut lines);
     lines.push(String::new());
     lines.extend(findings.statement.iter().cloned());
     lines.iter().map(|line| one_line(line)).collect()
+}
+
+fn congress(findings: &Findings, lines: &mut Vec<String>) {
+    let Some(congress) = &findings.congress else { return };
+    lines.push(String::new());
+    lines.push(format!("{}: {}", congress.preset, congress.published));
+    lines.push(congress.paragraph.clone());
+    if !congress.taken_for.is_empty() {
+        lines.push("taken for somebody else, closest first; look whether it is somebody else:".to_owned());
+    }
+    let taken = congress.taken_for.iter().take(NAMED_MAX);
+    lines.extend(taken.map(|pair| format!("  {:.3}  {}  {}", pair.cosine, pair.first, pair.second)));
 }
 
 fn data_set(findings: &Findings, lines: &mut Vec<String>) {
@@ -137,7 +145,7 @@ fn identification(findings: &Findings, lines: &mut Vec<String>) {
                         |[r, l, h]| format!("{} ({} to {})", share(r), share(l), share(h)),
                     ),
                     rate(&at.fnir_rank_1),
-                    at.selectivity.map_or_else(|| "-".to_owned(), |s| format!("{s:.3}")),
+                    at.selectivity.as_ref().map_or_else(|| "-".to_owned(), mean),
                 ]
             })
             .collect();
@@ -167,12 +175,17 @@ fn identification(findings: &Findings, lines: &mut Vec<String>) {
             check.inside_if_independent,
             check.overlapping
         ));
+        lines.extend(check.why_not.iter().map(|why| format!("    {why}")));
     }
 }
 
 fn groups(findings: &Findings, lines: &mut Vec<String>) {
     for group in &findings.groups {
         lines.push(String::new());
+        if group.groups.is_empty() {
+            lines.push(format!("{} by {}: no data", group.measure, group.column));
+            continue;
+        }
         lines.push(format!("{} by {}, at {}", group.measure, group.column, group.label));
         let rows: Vec<Vec<String>> = group
             .groups
@@ -182,7 +195,7 @@ fn groups(findings: &Findings, lines: &mut Vec<String>) {
                     row.group.clone(),
                     count(row.people),
                     rate_and_counts(&row.rate),
-                    row.ratio_to_best.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+                    row.ratio_to_best.as_ref().map_or_else(|| "too few".to_owned(), ratio),
                     row.standing.clone(),
                 ]
             })
@@ -190,9 +203,8 @@ fn groups(findings: &Findings, lines: &mut Vec<String>) {
         lines.extend(
             table(&["group", "people", "rate", "to the best", "verdict"], &rows).iter().map(|line| format!("  {line}")),
         );
-        if let Some(ratio) = group.max_over_geometric_mean {
-            lines.push(format!("  largest over geometric mean {ratio:.2}"));
-        }
+        let largest = group.max_over_geometric_mean.as_ref().map_or_else(|| "too few".to_owned(), ratio);
+        lines.push(format!("  largest over geometric mean {largest}"));
     }
 }
 
