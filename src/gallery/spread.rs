@@ -74,8 +74,8 @@ impl SpreadLine {
         (points.len() >= 2 && slope * squares.sqrt() > ERRORS_OF_SLOPE).then_some(Self { last, z, ln_spread, slope })
     }
 
-    /// The spread at `fmr`, carried on from the last rate that shows it; `None` at commoner rates. It grows at most as one over the rate: then the
-    /// same few pairs of doubles are all that is left.
+    /// The spread at `fmr`, carried on from the last rate that shows it; `None` at commoner rates. It grows at most as one
+    /// over the rate: then the same few pairs of doubles are all that is left.
     pub(super) fn beyond(&self, fmr: f64) -> Option<f64> {
         let last = self.last;
         if fmr >= last.fmr {
