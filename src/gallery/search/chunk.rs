@@ -495,15 +495,15 @@ impl Codes {
         kernels::prefetch_far(heads.chunks(heads.len().div_ceil(parts).max(1)).nth(part).unwrap_or_default());
     }
 
-    /// Asks for what the first look reads beside the heads.
+    /// Asks for the lengths of all rows, of which few are read, but those all over.
     pub(super) fn prefetch_lengths(&self) {
         kernels::prefetch_far(&self.stride_lengths);
         kernels::prefetch_far(self.lengths());
+        kernels::prefetch_far(&self.residuals[..self.rows]);
     }
 
     /// Asks for what the second look at a row will read.
-    pub(super) fn prefetch_second_look(&self, row: usize) {
-        kernels::prefetch(&self.residuals[row..=row]);
+    pub(super) fn prefetch_record(&self, row: usize) {
         kernels::prefetch(self.record(row));
     }
 }

@@ -228,7 +228,7 @@ impl<'a> Scan<'a> {
         let selection = Selection { look, lengths: codes.lengths(), strides: codes.stride_lengths() };
         kernels::select(*path, products, selection, rows);
         for row in rows.iter().map(|&row| row as usize) {
-            codes.prefetch_second_look(row);
+            codes.prefetch_record(row);
             selected.push(Selected { pair: pairs.len() - 1, row, product: products[row] });
         }
     }
