@@ -12,7 +12,7 @@ use crate::gallery::all_pairs::{Samples, compare_all};
 use crate::gallery::calibrate::{self, Fit, Material};
 use crate::gallery::error_rates::Rate;
 use crate::gallery::expectation::{Fpir, expect, fpir as expected_fpir};
-use crate::gallery::identification::{Found, Plan, fpir};
+use crate::gallery::identification::{Found, Plan, fpir, selectivity};
 use crate::gallery::similarity::{Calibration, RateSource};
 use crate::gallery::spread::spread_of;
 use crate::vision::ModelId;
@@ -100,12 +100,10 @@ impl<'a> Checks<'a> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 fn shown(found: &[Found], cosine: f32, place: usize, enrolled: u64) -> Option<Shown> {
     let rate = fpir(found, cosine);
     let value = rate.value()?;
-    let returned: u64 = found.iter().filter(|f| f.own.is_none()).map(|f| u64::from(f.others_above[place])).sum();
-    let fmr = returned as f64 / (rate.trials * enrolled) as f64;
+    let fmr = selectivity(found, place, enrolled).value()?;
     Some(Shown { fpir: rate, value, fmr, spread: spread_of(fmr, enrolled, value) })
 }
 

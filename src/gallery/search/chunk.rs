@@ -71,21 +71,24 @@ impl Aligned {
         let first = bytes.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE - 1);
         Self { bytes, first }
     }
+
+    fn used(&self) -> std::ops::Range<usize> {
+        self.first..self.bytes.len() - (CACHE_LINE - 1) + self.first
+    }
 }
 
 impl std::ops::Deref for Aligned {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let end = self.bytes.len() - (CACHE_LINE - 1) + self.first;
-        &self.bytes[self.first..end]
+        &self.bytes[self.used()]
     }
 }
 
 impl std::ops::DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [u8] {
-        let end = self.bytes.len() - (CACHE_LINE - 1) + self.first;
-        &mut self.bytes[self.first..end]
+        let used = self.used();
+        &mut self.bytes[used]
     }
 }
 

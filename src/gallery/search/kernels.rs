@@ -285,30 +285,26 @@ pub(super) struct Selection<'a> {
     pub(super) strides: &'a [Lengths],
 }
 
-/// How a path holds the products of a stride against what they must reach: a bit for each row that may count.
-trait Reached {
-    /// Against one number.
-    fn all(&self, products: &[i32; STRIDE], need: f32) -> u32;
-    /// Against what each row needs.
-    fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32;
-}
-
 impl Selection<'_> {
-    /// Appends the rows that may count, in order.
+    /// Appends the rows that may count, in order. A path says how it holds the products of a stride against one number,
+    /// `all`, and against what each row needs, `each`: a bit for each row that reaches it.
     #[inline(always)]
-    fn select(self, products: &[i32], rows: &mut Vec<u32>, reached: &impl Reached) {
+    fn select(
+        self,
+        products: &[i32],
+        rows: &mut Vec<u32>,
+        all: impl Fn(&[i32; STRIDE], f32) -> u32,
+        each: impl Fn(&[i32; STRIDE], &[Lengths; STRIDE]) -> u32,
+    ) {
         let (strides, rest) = products.as_chunks::<STRIDE>();
         let (lengths, lengths_of_rest) = self.lengths.as_chunks::<STRIDE>();
         for (n, ((products, lengths), &largest)) in strides.iter().zip(lengths).zip(self.strides).enumerate() {
             // Mostly there is none, and the lengths of single rows are not read.
-            if reached.all(products, self.look.need(largest)) != 0 {
-                push_set(reached.each(products, lengths, self.look), n * STRIDE, rows);
+            if all(products, self.look.need(largest)) != 0 {
+                push_set(each(products, lengths), n * STRIDE, rows);
             }
         }
-        let rest = rest.iter().zip(lengths_of_rest).rev();
-        let bits =
-            rest.fold(0, |bits, (&product, &lengths)| bits << 1 | u32::from(self.look.reached(product, lengths)));
-        push_set(bits, strides.len() * STRIDE, rows);
+        push_set(portable::each(rest, lengths_of_rest, self.look), strides.len() * STRIDE, rows);
     }
 }
 
@@ -331,7 +327,9 @@ pub(super) fn select(path: Path, products: &[i32], selection: Selection<'_>, row
                 avx512::select(products, selection, rows);
             }
         }
-        _ => selection.select(products, rows, &portable::Plain),
+        _ => selection.select(products, rows, portable::all, |products, lengths| {
+            portable::each(products, lengths, selection.look)
+        }),
     }
 }
 
@@ -346,9 +344,7 @@ fn push_set(mut bits: u32, first: usize, rows: &mut Vec<u32>) {
 }
 
 mod portable {
-    use super::{
-        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, Reached, STRIDE,
-    };
+    use super::{BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, STRIDE};
 
     /// Lines whose products fit 16-bit sums: of each, two of at most 15 x 127, 30,480 in all.
     const LINES: usize = 8;
@@ -408,18 +404,16 @@ mod portable {
         codes.as_chunks::<BYTES>().0.iter().zip(probe.chunks_exact(GROUP)).map(group).sum()
     }
 
-    pub struct Plain;
+    /// A bit for each product that is at least `need`.
+    #[expect(clippy::cast_precision_loss, reason = "as `FirstLook::reached`")]
+    pub fn all(products: &[i32; STRIDE], need: f32) -> u32 {
+        products.iter().rev().fold(0, |bits, &product| bits << 1 | u32::from(product as f32 >= need))
+    }
 
-    impl Reached for Plain {
-        #[expect(clippy::cast_precision_loss, reason = "as `FirstLook::reached`")]
-        fn all(&self, products: &[i32; STRIDE], need: f32) -> u32 {
-            products.iter().rev().fold(0, |bits, &product| bits << 1 | u32::from(product as f32 >= need))
-        }
-
-        fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32 {
-            let rows = products.iter().zip(lengths).rev();
-            rows.fold(0, |bits, (&product, &lengths)| bits << 1 | u32::from(look.reached(product, lengths)))
-        }
+    /// A bit for each of at most [`STRIDE`] rows that may count.
+    pub fn each(products: &[i32], lengths: &[Lengths], look: FirstLook) -> u32 {
+        let rows = products.iter().zip(lengths).rev();
+        rows.fold(0, |bits, (&product, &lengths)| bits << 1 | u32::from(look.reached(product, lengths)))
     }
 }
 
@@ -427,8 +421,7 @@ mod portable {
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx2 {
     use super::{
-        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, Reached, STRIDE,
-        Selection,
+        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, STRIDE, Selection,
     };
     use std::arch::x86_64::{
         __m128i, __m256, __m256i, _CMP_GE_OQ, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm_loadu_si128,
@@ -562,26 +555,11 @@ mod avx2 {
 
     #[target_feature(enable = "avx2")]
     pub fn select(products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
-        selection.select(products, rows, &Eights { _private: () });
-    }
-
-    /// INVARIANT (instructions are there): made where AVX2 is there only.
-    struct Eights {
-        _private: (),
-    }
-
-    impl Reached for Eights {
-        #[inline(always)]
-        fn all(&self, products: &[i32; STRIDE], need: f32) -> u32 {
-            // SAFETY: see `Eights`.
-            unsafe { at_least(products, |_| _mm256_set1_ps(need)) }
-        }
-
-        #[inline(always)]
-        fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32 {
-            // SAFETY: see `Eights`.
-            unsafe { at_least(products, |eight| needs(&lengths[8 * eight..], look)) }
-        }
+        let all = |products: &[i32; STRIDE], need| at_least(products, |_| _mm256_set1_ps(need));
+        let each = |products: &[i32; STRIDE], lengths: &[Lengths; STRIDE]| {
+            at_least(products, |eight| needs(&lengths[8 * eight..], selection.look))
+        };
+        selection.select(products, rows, all, each);
     }
 
     /// A bit for each product that is at least what `need` gives for its eight.
@@ -610,7 +588,7 @@ mod avx2 {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx512 {
-    use super::{BLOCK_ROWS, CELL_BYTES, FirstLook, LINE, LINE_BYTES, Lengths, Reached, STRIDE, Selection};
+    use super::{BLOCK_ROWS, CELL_BYTES, FirstLook, LINE, LINE_BYTES, Lengths, STRIDE, Selection};
     use std::arch::x86_64::{
         __m512, __m512i, _CMP_GE_OQ, _mm512_add_epi32, _mm512_and_si512, _mm512_andnot_si512, _mm512_cmp_ps_mask,
         _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8,
@@ -714,26 +692,11 @@ mod avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     pub fn select(products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
-        selection.select(products, rows, &Sixteens { _private: () });
-    }
-
-    /// INVARIANT (instructions are there): made where AVX-512 is there only.
-    struct Sixteens {
-        _private: (),
-    }
-
-    impl Reached for Sixteens {
-        #[inline(always)]
-        fn all(&self, products: &[i32; STRIDE], need: f32) -> u32 {
-            // SAFETY: see `Sixteens`.
-            unsafe { at_least(products, |_| _mm512_set1_ps(need)) }
-        }
-
-        #[inline(always)]
-        fn each(&self, products: &[i32; STRIDE], lengths: &[Lengths; STRIDE], look: FirstLook) -> u32 {
-            // SAFETY: see `Sixteens`.
-            unsafe { at_least(products, |sixteen| needs(&lengths[16 * sixteen..], look)) }
-        }
+        let all = |products: &[i32; STRIDE], need| at_least(products, |_| _mm512_set1_ps(need));
+        let each = |products: &[i32; STRIDE], lengths: &[Lengths; STRIDE]| {
+            at_least(products, |sixteen| needs(&lengths[16 * sixteen..], selection.look))
+        };
+        selection.select(products, rows, all, each);
     }
 
     /// A bit for each product that is at least what `need` gives for its sixteen.

@@ -106,12 +106,11 @@ pub(super) struct Scan<'a> {
     vector: Vec<f32>,
 }
 
-/// A probe, the chunk it is compared with, and what a row needs.
+/// A probe, and the chunk it is compared with.
 struct ProbeAndChunk {
     chunk: usize,
     coded: usize,
     probe: usize,
-    look: FirstLook,
 }
 
 /// A row that passed the first look.
@@ -178,8 +177,8 @@ impl<'a> Scan<'a> {
             for n in 0..count {
                 let probe = first + n;
                 let look = self.coded[coded].1[probe].first_look(findings.cosine_min(probe));
-                self.pairs.push(ProbeAndChunk { chunk, coded, probe, look });
-                self.select(codes, n);
+                self.pairs.push(ProbeAndChunk { chunk, coded, probe });
+                self.select(codes, look, n);
             }
             first += count;
         }
@@ -220,10 +219,9 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes the rows that reach what they need at first look, by the products in a place, for the last pair.
-    fn select(&mut self, codes: &Codes, place: usize) {
+    fn select(&mut self, codes: &Codes, look: FirstLook, place: usize) {
         let Self { path, products, rows, pairs, selected, .. } = self;
         let products = &products[place][..codes.rows()];
-        let Some(&ProbeAndChunk { look, .. }) = pairs.last() else { return };
         rows.clear();
         let selection = Selection { look, lengths: codes.lengths(), strides: codes.stride_lengths() };
         kernels::select(*path, products, selection, rows);
@@ -238,7 +236,7 @@ impl<'a> Scan<'a> {
         let Self { path, coded, pairs, selected, candidates, .. } = self;
         candidates.clear();
         for &Selected { pair, row, product } in selected.iter() {
-            let ProbeAndChunk { chunk, coded: codec, probe, .. } = pairs[pair];
+            let ProbeAndChunk { chunk, coded: codec, probe } = pairs[pair];
             let chunk = &chunks[chunk];
             let Some(codes) = chunk.codes() else { continue };
             let coded = &coded[codec].1[probe];
