@@ -342,12 +342,24 @@ fn who_was_enrolled_by_folder_is_found_by_name_and_drawn() {
     assert_eq!(json["FaceMatches"][0]["Face"]["ExternalImageId"], "Eileen_Collins");
     bench.run(&["search", "staff", &picture("nobody.png")]).ends(3);
 
+    // One person is enrolled twice, and no further.
+    let twice = bench.run(&["faces", "duplicates", "staff"]).ends(0).out;
+    assert!(twice.lines().nth(1).unwrap().matches("Eileen_Collins").count() == 2, "{twice}");
+    let last = twice.lines().last().unwrap();
+    let told = "1 of 1 pairs of 2 faces at 99 % or above; if all were different people, expect ";
+    assert!(last.starts_with(told), "{last}");
+    let json = bench.run(&["faces", "duplicates", "staff", "--threshold", "95", "--json"]).ends(0).json();
+    assert_eq!((&json["FacesCompared"], &json["Pairs"].as_array().unwrap().len()), (&Value::from(2), &1));
+    assert_eq!(json["Pairs"][0]["Faces"][1]["ExternalImageId"], "Eileen_Collins");
+    assert!(json["ExpectedIfAllDifferent"]["Upper"].as_f64().unwrap() < 1e-3, "{json}");
+
     let faces = bench.run(&["faces", "list", "staff"]).ends(0).out;
     let id = faces.split_whitespace().next().unwrap();
     let deleted = bench.run(&["faces", "delete", "staff", id, "00000000-0000-0000-0000-000000000001"]).ends(4).out;
     assert!(deleted.starts_with("deleted 1 of 2 faces\n") && deleted.contains("not in the collection"), "{deleted}");
     let left = bench.run(&["faces", "list", "staff", "--json"]).ends(0).json();
     assert_eq!(left["Faces"].as_array().unwrap().len(), 1);
+    assert!(bench.run(&["faces", "duplicates", "staff"]).ends(3).out.starts_with("0 of 0 pairs of 1 faces"));
 }
 
 #[test]

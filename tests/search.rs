@@ -75,6 +75,9 @@ fn search_over_real_faces_equals_comparing_every_one() {
             let one = coded.search(probes[3], search, Filter::All).unwrap();
             assert_eq!(bits(vec![one]), wanted[3..4], "{path:?} {cosine_min}, alone");
         }
-        assert_eq!(coded.pairs(0.5).unwrap(), truth.pairs(0.5).unwrap());
+        for limit in [100, usize::MAX] {
+            let search = Search { cosine_min: 0.5, limit };
+            assert_eq!(coded.pairs(search, &|_| {}).unwrap(), truth.pairs(search, &|_| {}).unwrap());
+        }
     }
 }

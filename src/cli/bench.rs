@@ -31,6 +31,8 @@ const READINGS: usize = 5;
 const READING_BYTES: usize = 1 << 29;
 /// Comparing every vector is timed up to here; beyond, it would need the vectors twice in memory.
 const PLAIN_FACES_MAX: usize = 2_000_000;
+/// Comparing every face with every other is timed up to here: a million would take minutes.
+const PAIRS_FACES_MAX: usize = 100_000;
 /// The share of directions that faces use, and how their energy falls off: as face-reidentification-retail-0095's
 /// embeddings of LFW do (half of the energy in a seventh of the directions, nothing beyond five eighths).
 const USED_DIRECTIONS: f64 = 0.625;
@@ -259,6 +261,7 @@ impl House {
             cores_ms: some(&self.cores)?,
             plain_ms: some(&self.plain)?,
             batch_ms: batch_ms(&self.coded, probes, search)?,
+            pairs: every_pair(&self.cores, search.cosine_min)?,
             added_per_s: self.coded.face_count() as f64 / self.adding.as_secs_f64(),
             scanned: footprint.scanned_bytes as f64,
             code_bytes: footprint.code_bytes as f64 / footprint.rows as f64,
@@ -293,6 +296,24 @@ fn batch_ms(collection: &Collection, probes: &[Embedding], search: Search) -> an
     let one = |batch| time(|| collection.search_many(batch, search, Filter::All));
     let batches: Result<Vec<f64>, _> = all.chunks_exact(BATCH).map(one).collect();
     Ok(median(batches?) / BATCH as f64)
+}
+
+/// Every face with every other.
+struct EveryPair {
+    seconds: f64,
+    compared: f64,
+    found: usize,
+}
+
+fn every_pair(collection: &Collection, cosine_min: f32) -> anyhow::Result<Option<EveryPair>> {
+    let faces = collection.face_count();
+    if faces == 0 || faces > PAIRS_FACES_MAX {
+        return Ok(None);
+    }
+    let start = Instant::now();
+    let found = collection.pairs(Search { cosine_min, limit: usize::MAX }, &|_| {})?.len();
+    let compared = faces as f64 * (faces as f64 - 1.0) / 2.0;
+    Ok(Some(EveryPair { seconds: start.elapsed().as_secs_f64(), compared, found }))
 }
 
 /// Milliseconds that it takes when it succeeds.
@@ -345,6 +366,7 @@ struct Row {
     cores_ms: Option<f64>,
     plain_ms: Option<f64>,
     batch_ms: f64,
+    pairs: Option<EveryPair>,
     added_per_s: f64,
     scanned: f64,
     code_bytes: f64,
@@ -382,6 +404,10 @@ impl Row {
             let times = ms / self.one_ms;
             lines.push(format!("  every vector, one thread   {ms:9.3} ms  {times:.1} times one probe's"));
         }
+        if let Some(EveryPair { seconds, compared, found }) = &self.pairs {
+            let each = 1e9 * seconds / compared;
+            lines.push(format!("  every pair, all cores      {seconds:9.3} s   {each:.2} ns a pair, {found} found"));
+        }
         lines
     }
 
@@ -395,6 +421,9 @@ impl Row {
             "OneProbeAllCoresMs": self.cores_ms,
             "EveryVectorMs": self.plain_ms,
             "BatchPerProbeMs": self.batch_ms,
+            "EveryPair": self.pairs.as_ref().map(|pairs| {
+                json!({ "Seconds": pairs.seconds, "Compared": pairs.compared, "Found": pairs.found })
+            }),
             "AddedPerSecond": self.added_per_s,
             "CodeBytesPerFace": self.code_bytes,
             "GigabytesPerSecond": self.gigabytes_per_s(self.one_ms),

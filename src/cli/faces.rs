@@ -1,4 +1,6 @@
-//! `trombi faces`: list and delete enrolled faces.
+//! `trombi faces`: list and delete enrolled faces, find those that are like one another.
+
+mod duplicates;
 
 use clap::{Args, Subcommand};
 
@@ -30,6 +32,8 @@ enum Action {
         #[arg(long, value_parser = user_id)]
         user: Option<UserId>,
     },
+    /// Find faces that are like one another: people who are enrolled twice
+    Duplicates(duplicates::Arguments),
     /// Delete faces, for good
     Delete {
         #[arg(value_parser = collection_id)]
@@ -53,6 +57,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let service = house::open_service(global)?;
     match &arguments.action {
         Action::List { collection, user } => list(global, &service, collection, user.as_ref()),
+        Action::Duplicates(arguments) => duplicates::run(global, &service, arguments),
         Action::Delete { collection, faces } => delete(global, &service, collection, faces),
     }
 }

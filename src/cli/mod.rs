@@ -115,7 +115,7 @@ enum Command {
     Import(import::Arguments),
     /// Who is in the picture: search a collection for its largest face
     Search(search::Arguments),
-    /// List and delete enrolled faces
+    /// List and delete enrolled faces, find people who are enrolled twice
     Faces(faces::Arguments),
     /// List the users of a collection
     Users(users::Arguments),

@@ -46,7 +46,7 @@ pub(super) fn json_of_picture(picture: &str, response: &Response) -> Result<(), 
 }
 
 /// The protocol room's own writer, so that both say the same.
-fn api_json(response: &Response) -> Result<serde_json::Value, Failure> {
+pub(super) fn api_json(response: &Response) -> Result<serde_json::Value, Failure> {
     let answer = crate::protocol::json::write_response(response);
     serde_json::from_slice(&answer.body).map_err(|error| Failure::other(format!("internal error: {error}")))
 }

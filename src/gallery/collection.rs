@@ -430,16 +430,19 @@ impl Collection {
         Ok(found.into_iter().map(|Scored { cosine, id }| UserCandidate { user_id: id, cosine }).collect())
     }
 
-    /// Every two enrolled faces whose cosine is at or above `cosine_min`: best first, then by their ids.
-    ///
-    /// Memory grows with what is found, so the threshold bounds it: n faces have n (n - 1) / 2 pairs.
+    /// Every two enrolled faces at or above the threshold, best first, then by their ids, up to the limit: faces that may
+    /// be one person's. Takes the time of n (n - 1) / 2 comparisons of n faces, and tells `progress` meanwhile which share
+    /// of them is done, 0 to 1; faces that come or go while it runs may be among the answer or not.
     ///
     /// # Errors
     /// A vector cannot be read.
-    pub fn pairs(&self, cosine_min: f32) -> Result<Vec<FacePair>, Unreadable> {
-        let pairs = self.face_rows.pairs(cosine_min)?.into_iter();
-        let faces = pairs.map(|p| FacePair { first: p.first.face, second: p.second.face, cosine: p.cosine });
-        Ok(faces.collect())
+    pub fn pairs(&self, search: Search, progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<FacePair>, Unreadable> {
+        let pair = |Scored { cosine, id: (first, second) }: Scored<(Enrolled, Enrolled)>| FacePair {
+            first: first.face,
+            second: second.face,
+            cosine,
+        };
+        Ok(self.face_rows.pairs(search.cosine_min, search.limit, progress)?.into_iter().map(pair).collect())
     }
 
     /// Answers of each probe, in order; empty ones for probes of another model.

@@ -61,6 +61,7 @@ pub const OPERATIONS: WordList = WordList {
         "ApprovePolicy",
         "ChangePolicy",
         "Erase",
+        "SearchFacesPairwise",
     ],
     of_version_1: 24,
 };

@@ -29,6 +29,7 @@ pub mod migrate_collection;
 pub mod revoke_access_key;
 pub mod search_faces;
 pub mod search_faces_by_image;
+pub mod search_faces_pairwise;
 pub mod search_users;
 pub mod search_users_by_image;
 pub mod tag_resource;

@@ -154,11 +154,11 @@ impl Request {
 
 /// Hundredths of a percent, as rules and entries have it; a threshold is 0 to 100.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=10,000")]
-fn hundredths(percent: f32) -> u32 {
+pub(super) fn hundredths(percent: f32) -> u32 {
     (f64::from(percent) * 100.0).round().clamp(0.0, 10_000.0) as u32
 }
 
-fn percent(hundredths: u32) -> f32 {
+pub(super) fn percent(hundredths: u32) -> f32 {
     hundredths as f32 / 100.0
 }
 

@@ -594,6 +594,47 @@ fn imported_embeddings_are_searched_like_others_and_only_in_their_network() {
     assert!(matches!(error, OperationError::InvalidParameter(_)), "{error}");
 }
 
+#[test]
+fn duplicates_are_searched_under_the_rules_and_told_beside_what_chance_makes() {
+    use crate::policy::{Gate, Standing};
+    let house = calibrated();
+    // Seven people, of whom the first three are enrolled twice: cosines of 0.999, 0.95 and 0.85.
+    let mut faces = Vec::new();
+    for person in 0..7 {
+        let mut raw = [0.0; 256];
+        raw[person] = 1.0;
+        faces.push((None, Embedding::normalised(ModelId::new("made-up"), &raw).unwrap()));
+        if let Some(other) = [0.045, 0.33, 0.62].get(person) {
+            raw[100 + person] = *other;
+            faces.push((None, Embedding::normalised(ModelId::new("made-up"), &raw).unwrap()));
+        }
+    }
+    house.service.import_embeddings(&Principal::Local, &staff(), faces).unwrap();
+    let ask = |threshold: f32, pairs_max| {
+        let input = search_faces_pairwise::Input { collection_id: staff(), threshold, pairs_max };
+        house.service.search_faces_pairwise(&Principal::Local, &input, &|_| {})
+    };
+    let calibration = house.service.calibration(&ModelId::new("made-up"));
+    let found = ask(99.0, 10).unwrap();
+    assert_eq!((found.pairs.len(), found.faces, found.threshold), (3, 10, 99.0));
+    assert!(found.pairs.windows(2).all(|two| two[0].similarity >= two[1].similarity));
+    assert!(found.pairs[0].faces[0].face_id < found.pairs[0].faces[1].face_id);
+    let expected = calibration.fmr(calibration.threshold(99.0)).unwrap().rate * 45.0;
+    assert!((found.expected_false.unwrap().rate / expected - 1.0).abs() < 1e-9);
+    assert_eq!(ask(99.0, 2).unwrap().pairs, found.pairs[..2]);
+    // All pairs of everybody.
+    assert_eq!(ask(0.0, 1000).unwrap().pairs.len(), 45);
+    for (threshold, pairs_max) in [(-1.0, 5), (101.0, 5), (90.0, 0), (90.0, search_faces_pairwise::PAIRS_MAX + 1)] {
+        assert!(matches!(ask(threshold, pairs_max), Err(OperationError::InvalidParameter(_))), "{threshold}");
+    }
+
+    // A rule against identification is one against this, too.
+    let rules = "[profile]\nname = \"regulated\"\n";
+    let gate = Gate::from_files(&[("rules.toml".to_owned(), rules.to_owned())]).unwrap();
+    house.service.change_rules(Standing::new(gate)).unwrap();
+    assert!(matches!(ask(99.0, 10), Err(OperationError::AccessDenied { .. })));
+}
+
 impl House {
     fn keys(&self) -> Vec<list_access_keys::KeySummary> {
         let Ok(Response::ListAccessKeys(output)) = self.ask(Request::ListAccessKeys(list_access_keys::Input)) else {

@@ -306,6 +306,8 @@ words! {
     ImportEmbeddings = "ImportEmbeddings",
     /// Of the person at this machine: re-embeds a collection.
     MigrateCollection = "MigrateCollection",
+    /// Of the person at this machine: every face of a collection against every other.
+    SearchFacesPairwise = "SearchFacesPairwise",
     /// Of STS: a session, which can only narrow what its key may do.
     AssumeRole = "AssumeRole",
     /// Of Trombi's own: keys.
@@ -386,6 +388,7 @@ impl Operation {
             | Self::SearchFacesByImage
             | Self::SearchUsers
             | Self::SearchUsersByImage
+            | Self::SearchFacesPairwise
             | Self::StartFaceSearch
             | Self::GetFaceSearch => Effect::Search,
             Self::CreateStreamProcessor | Self::StartStreamProcessor | Self::Unknown => Effect::Live,

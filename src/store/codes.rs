@@ -15,7 +15,7 @@ use super::segments::{SegmentId, SegmentShape};
 use super::{StoreError, files};
 
 const MAGIC: [u8; 8] = *b"TROMBCOD";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER_BYTES: usize = 64;
 const HEADER_CHECKED: usize = HEADER_BYTES - 4;
 const CRC_BYTES: usize = 4;

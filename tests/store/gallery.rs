@@ -133,7 +133,7 @@ fn a_gallery_opens_from_its_codes_and_is_the_same() {
     let again = House::open(dir.path()).unwrap();
     assert!(again.codes > faces.len() - 100 && again.vectors < 100, "{} codes, {}", again.codes, again.vectors);
     again.check(&faces, 2);
-    let pairs = again.gallery.pairs(0.4).unwrap();
+    let pairs = again.gallery.pairs(Search { cosine_min: 0.4, limit: 1000 }, &|_| {}).unwrap();
     assert!(!pairs.is_empty());
     for pair in pairs.iter().take(50) {
         let one = |id| again.gallery.embedding(id).unwrap().unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::codec::{Bounds, Codec};
-use super::kernels::{self, BLOCK_ROWS, CELL_BYTES, LINE_BYTES, Lengths, STRIDE};
+use super::kernels::{self, BLOCK_ROWS, CELL_BYTES, LINE_BYTES, Lengths};
 use super::slots::Owner;
 
 /// Rows in a chunk: the unit of locking and of coding. Its head codes (64 KiB at 64 bytes a row) fit the second-level
@@ -50,10 +50,8 @@ pub(super) struct Codes {
     /// Tail and fine code of each row.
     records: Aligned,
     lengths: Box<[Lengths]>,
-    /// The largest lengths of [`STRIDE`] rows, or larger: a row that is overwritten leaves its own behind.
-    stride_lengths: Box<[Lengths]>,
     /// What all codes together miss.
-    residuals: Box<[u16]>,
+    residuals: Box<[i16]>,
 }
 
 /// Bytes of which the first lies at the beginning of a cache line, so that no line of a block and no record of 64 bytes
@@ -357,7 +355,6 @@ impl Codes {
             heads: Aligned::zeros(CHUNK_ROWS * codec.head_bytes()),
             records: Aligned::zeros(CHUNK_ROWS * codec.record_bytes()),
             lengths: vec![Lengths::default(); CHUNK_ROWS].into(),
-            stride_lengths: vec![Lengths::default(); CHUNK_ROWS / STRIDE].into(),
             residuals: vec![0; CHUNK_ROWS].into(),
             codec,
         }
@@ -412,9 +409,6 @@ impl Codes {
     fn set_bounds(&mut self, row: usize, bounds: Bounds) {
         self.lengths[row] = bounds.lengths;
         self.residuals[row] = bounds.residual;
-        let stride = &mut self.stride_lengths[row / STRIDE];
-        stride.residual = stride.residual.max(bounds.lengths.residual);
-        stride.outside = stride.outside.max(bounds.lengths.outside);
     }
 
     /// Adds a row with these codes.
@@ -450,13 +444,13 @@ impl Codes {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let lengths = size_of_val(&self.lengths[..]) + size_of_val(&self.stride_lengths[..]);
-        self.heads.bytes.len() + self.records.bytes.len() + lengths + size_of_val(&self.residuals[..])
+        let lengths = size_of_val(&self.lengths[..]) + size_of_val(&self.residuals[..]);
+        self.heads.bytes.len() + self.records.bytes.len() + lengths
     }
 
     /// Bytes that every search reads.
     pub(super) fn scanned_bytes(&self) -> usize {
-        self.heads.len() + size_of_val(&self.stride_lengths[..])
+        self.heads.len() + size_of_val(&self.lengths[..])
     }
 
     pub(super) fn codec(&self) -> &Arc<Codec> {
@@ -477,11 +471,6 @@ impl Codes {
         &self.lengths[..self.rows]
     }
 
-    /// Lengths that no row of a stride exceeds.
-    pub(super) fn stride_lengths(&self) -> &[Lengths] {
-        &self.stride_lengths
-    }
-
     /// A row's tail, empty without one, then its fine code.
     pub(super) fn record(&self, row: usize) -> &[u8] {
         let bytes = self.codec.record_bytes();
@@ -498,15 +487,14 @@ impl Codes {
         kernels::prefetch_far(heads.chunks(heads.len().div_ceil(parts).max(1)).nth(part).unwrap_or_default());
     }
 
-    /// Asks for the lengths of all rows, of which few are read, but those all over.
+    /// Asks for the lengths of all rows.
     pub(super) fn prefetch_lengths(&self) {
-        kernels::prefetch_far(&self.stride_lengths);
         kernels::prefetch_far(self.lengths());
-        kernels::prefetch_far(&self.residuals[..self.rows]);
     }
 
     /// Asks for what the second look at a row will read.
     pub(super) fn prefetch_record(&self, row: usize) {
         kernels::prefetch(self.record(row));
+        kernels::prefetch(&self.residuals[row..=row]);
     }
 }

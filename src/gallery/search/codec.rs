@@ -30,7 +30,11 @@ const FINE_LEVELS: f64 = 4.0;
 const FINE_MIDDLE: f64 = 1.5;
 /// Length that one unit of [`Lengths`] and [`Bounds`] stands for. The largest is 2: no part of a unit vector, and no residual
 /// of a part whose levels lie between 0 and the vector's component or beside it, is longer.
-const BOUND_UNIT: f64 = 2.0 / 65_535.0;
+const BOUND_UNIT: f64 = 2.0 / UNITS_MAX;
+/// The largest number of 16 bits with a sign, as instructions multiply them.
+const UNITS_MAX: f64 = 32_767.0;
+/// Finest units of the first look, 2^-12 of a product's: rounding its weights up then costs less than rounding lengths.
+const SHIFT_MAX: u32 = 12;
 /// Largest relative error of one rounding in `f32`.
 const ROUNDOFF: f64 = 1.0 / 16_777_216.0;
 /// Longest vector that the bounds count with; embeddings are of length 1 to within 1e-5.
@@ -60,7 +64,7 @@ pub(super) struct Bounds {
     /// What the first look needs: what the head misses without its fine code, and everything outside of the head.
     pub(super) lengths: Lengths,
     /// Length of what all codes together miss, the rest included.
-    pub(super) residual: u16,
+    pub(super) residual: i16,
 }
 
 impl Bounds {
@@ -72,7 +76,7 @@ impl Bounds {
     }
 
     pub(super) fn from_bytes([a, b, c, d, e, f]: [u8; size_of::<Self>()]) -> Self {
-        let [head, outside, residual] = [[a, b], [c, d], [e, f]].map(u16::from_le_bytes);
+        let [head, outside, residual] = [[a, b], [c, d], [e, f]].map(i16::from_le_bytes);
         Self { lengths: Lengths { residual: head, outside }, residual }
     }
 }
@@ -289,23 +293,38 @@ pub(super) struct Products {
 }
 
 impl CodedProbe {
-    /// What a row needs at first look so that its cosine may be `cosine_min` or more.
+    /// What a row must reach at first look so that its cosine may be `cosine_min` or more.
     pub(super) fn first_look(&self, cosine_min: f32) -> FirstLook {
-        let head_weight = self.head.rounded_length * BOUND_UNIT / self.head.unit;
-        let tail_weight = self.outside_length * BOUND_UNIT / self.head.unit;
-        let least = (f64::from(cosine_min) - self.error) / self.head.unit + f64::from(MIDDLE) * self.head.sum;
-        // Four single-precision operations and the product as a float, on numbers of at most this size, round by less
-        // than 2^-21 of it.
-        let largest = PRODUCT_MAX * self.head.values.len() as f64 + 65_535.0 * (head_weight + tail_weight);
-        let slack = (largest + least.abs()) / 2_097_152.0;
         // No cosine is below -1, also where the dot product that was clamped to it is.
-        let least = if cosine_min <= -1.0 { f64::NEG_INFINITY } else { least - slack };
-        FirstLook { head_weight: head_weight as f32, tail_weight: tail_weight as f32, least: least as f32 }
+        if cosine_min <= -1.0 {
+            return FirstLook::ALL;
+        }
+        // As many bits after the point as 32 bits have room for. A probe of which next to nothing lies in the head has
+        // weights beyond all numbers, and no need of products.
+        (0..=SHIFT_MAX).rev().find_map(|shift| self.first_look_by(cosine_min, shift)).unwrap_or(FirstLook::ALL)
+    }
+
+    /// The same in units of 2^-`shift` of the head's products; `None` when a row's sum could leave 32 bits.
+    fn first_look_by(&self, cosine_min: f32, shift: u32) -> Option<FirstLook> {
+        let scale = f64::from(1_u32 << shift) / self.head.unit;
+        let weights =
+            [self.head.rounded_length, self.outside_length].map(|length| (length * BOUND_UNIT * scale).ceil());
+        let products = PRODUCT_MAX * self.head.values.len() as f64 * f64::from(1_u32 << shift);
+        let largest = products + (weights[0] + weights[1]) * (UNITS_MAX + 1.0);
+        // One unit for the rounding of what stands here.
+        let least = (f64::from(cosine_min) - self.error) * scale
+            + f64::from(MIDDLE) * self.head.sum * f64::from(1_u32 << shift);
+        (weights.iter().all(|&weight| weight <= UNITS_MAX) && largest <= f64::from(i32::MAX)).then_some(FirstLook {
+            shift,
+            residual_weight: weights[0] as i16,
+            outside_weight: weights[1] as i16,
+            least: (least - 1.0).floor() as i32,
+        })
     }
 
     /// What the cosine of a row is at most, from the products with its codes.
     pub(super) fn upper(&self, products: Products, bounds: Bounds) -> f64 {
-        let length = |units: u16| f64::from(units) * BOUND_UNIT;
+        let length = |units: i16| f64::from(units) * BOUND_UNIT;
         self.head.product(products.head)
             + self.head.fine_product(products.fine)
             + self.tail.product(products.tail)
@@ -412,9 +431,8 @@ fn square<T: Copy + Into<f64>>(part: &[T]) -> f64 {
 }
 
 /// INVARIANT (bounds hold): rounded up, with more than the rounding of the sum on top.
-#[expect(clippy::cast_sign_loss, reason = "a length")]
-fn units_from_square(square: f64) -> u16 {
+fn units_from_square(square: f64) -> i16 {
     let units = ((square.sqrt() + TINY) / BOUND_UNIT).ceil();
-    assert!(units <= 65_535.0, "no part of a unit vector is longer than 2");
-    units as u16
+    assert!(units <= UNITS_MAX, "no part of a unit vector is longer than 2");
+    units as i16
 }

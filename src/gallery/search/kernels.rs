@@ -111,22 +111,41 @@ impl Path {
         together.iter().all(|products| products == alone)
     }
 
-    /// Gives the products of the portable path for codes and probes of every size, the largest included.
+    /// Gives the products of the portable path for codes and probes of every size, the largest included, and selects the
+    /// rows that it selects.
     fn agrees(self) -> bool {
-        (1..=9).all(|groups| {
-            let bytes = 5 * BLOCK_ROWS * groups * GROUP_BYTES;
-            let codes: Vec<u8> = (0..bytes).map(|n| spread(n, 256).to_le_bytes()[0]).collect();
-            let full = vec![u8::MAX; codes.len()];
-            let mixed = |n| i8::try_from(i64::from(spread(n, 255)) - 127).unwrap_or(0);
-            let probes =
-                [(0..groups * GROUP).map(mixed).collect(), vec![127; groups * GROUP], vec![-127; groups * GROUP]];
-            [codes, full].iter().all(|codes| {
-                probes.iter().all(|probe: &Vec<i8>| {
-                    let own = self.products(codes, probe);
-                    own.is_some() && own == Self::Portable.products(codes, probe)
+        let selects = self.selected() == Self::Portable.selected();
+        selects
+            && (1..=9).all(|groups| {
+                let bytes = 5 * BLOCK_ROWS * groups * GROUP_BYTES;
+                let codes: Vec<u8> = (0..bytes).map(|n| spread(n, 256).to_le_bytes()[0]).collect();
+                let full = vec![u8::MAX; codes.len()];
+                let mixed = |n| i8::try_from(i64::from(spread(n, 255)) - 127).unwrap_or(0);
+                let probes =
+                    [(0..groups * GROUP).map(mixed).collect(), vec![127; groups * GROUP], vec![-127; groups * GROUP]];
+                [codes, full].iter().all(|codes| {
+                    probes.iter().all(|probe: &Vec<i8>| {
+                        let own = self.products(codes, probe);
+                        own.is_some() && own == Self::Portable.products(codes, probe)
+                    })
                 })
             })
-        })
+    }
+}
+
+impl Path {
+    /// Rows that it selects of some with products and lengths of every size.
+    fn selected(self) -> Vec<u32> {
+        let products: Vec<i32> = (0..100).map(|n| spread(n, 1 << 20).cast_signed() - (1 << 19)).collect();
+        let length = |n| i16::try_from(spread(n, 1 << 15)).unwrap_or(i16::MAX);
+        let lengths: Vec<Lengths> =
+            (0..100).map(|n| Lengths { residual: length(2 * n + 7), outside: length(2 * n + 8) }).collect();
+        let mut rows = Vec::new();
+        for least in [i32::MIN, -(1 << 20), 0, 1 << 20, 1 << 30, i32::MAX] {
+            let look = FirstLook { shift: 10, residual_weight: 3000, outside_weight: 500, least };
+            select(self, &products, &lengths, look, &mut rows);
+        }
+        rows
     }
 }
 
@@ -239,84 +258,51 @@ fn hint<const HINT: i32, T>(values: &[T]) {
     }
 }
 
-/// Rows that share one bound: few enough that it is near to each one's own.
-pub(super) const STRIDE: usize = 32;
+/// Rows whose answers are the bits of one word.
+const WORD: usize = 32;
 
-/// What a row needs at first look, in units of the head's products, in single precision.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FirstLook {
-    /// For a unit of the head's residual.
-    pub(super) head_weight: f32,
-    /// For a unit of the length of what lies outside the head.
-    pub(super) tail_weight: f32,
-    /// A row whose product and weighted lengths stay below cannot reach the threshold.
-    pub(super) least: f32,
-}
-
-impl FirstLook {
-    /// What the product of a row whose lengths are at most these must reach.
-    #[inline(always)]
-    fn need(self, lengths: Lengths) -> f32 {
-        self.least - self.head_weight * f32::from(lengths.residual) - self.tail_weight * f32::from(lengths.outside)
-    }
-
-    /// Whether a row with this product and these lengths may count.
-    #[expect(clippy::cast_precision_loss, reason = "one rounding more, which `least` leaves room for")]
-    pub(super) fn reached(self, product: i32, lengths: Lengths) -> bool {
-        product as f32 >= self.need(lengths)
-    }
-}
-
-/// What the first look needs to know of a row, or at most of several.
+/// What the first look needs to know of a row, in the codec's units, 0 to 32,767.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct Lengths {
-    /// Of the head's residual, in the codec's units.
-    pub(super) residual: u16,
+    /// Of the head's residual.
+    pub(super) residual: i16,
     /// Of everything but the head.
-    pub(super) outside: u16,
+    pub(super) outside: i16,
 }
 
-/// Rows to select from: their lengths, and the largest of each [`STRIDE`] of them.
-#[derive(Clone, Copy)]
-pub(super) struct Selection<'a> {
-    pub(super) look: FirstLook,
-    pub(super) lengths: &'a [Lengths],
-    pub(super) strides: &'a [Lengths],
+/// What a row must reach at first look: its product times 2^`shift`, and its lengths times their weights, together at
+/// least `least`. Whoever makes one sees to it that no row's sum leaves 32 bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FirstLook {
+    pub(super) shift: u32,
+    pub(super) residual_weight: i16,
+    pub(super) outside_weight: i16,
+    pub(super) least: i32,
 }
 
-impl Selection<'_> {
-    /// Appends the rows that may count, in order. A path says how it holds the products of a stride against one number,
-    /// `all`, and against what each row needs, `each`: a bit for each row that reaches it.
-    #[inline(always)]
-    fn select(
-        self,
-        products: &[i32],
-        rows: &mut Vec<u32>,
-        all: impl Fn(&[i32; STRIDE], f32) -> u32,
-        each: impl Fn(&[i32; STRIDE], &[Lengths; STRIDE]) -> u32,
-    ) {
-        let (strides, rest) = products.as_chunks::<STRIDE>();
-        let (lengths, lengths_of_rest) = self.lengths.as_chunks::<STRIDE>();
-        for (n, ((products, lengths), &largest)) in strides.iter().zip(lengths).zip(self.strides).enumerate() {
-            // Mostly there is none, and the lengths of single rows are not read.
-            if all(products, self.look.need(largest)) != 0 {
-                push_set(each(products, lengths), n * STRIDE, rows);
-            }
-        }
-        push_set(portable::each(rest, lengths_of_rest, self.look), strides.len() * STRIDE, rows);
+impl FirstLook {
+    /// Reached by every row.
+    pub(super) const ALL: Self = Self { shift: 0, residual_weight: 0, outside_weight: 0, least: i32::MIN };
+
+    /// Whether a row with this product and these lengths may count.
+    #[inline]
+    pub(super) fn reached(self, product: i32, lengths: Lengths) -> bool {
+        let weighted = |length: i16, weight: i16| i32::from(length) * i32::from(weight);
+        let lengths = weighted(lengths.residual, self.residual_weight) + weighted(lengths.outside, self.outside_weight);
+        (product << self.shift) + lengths >= self.least
     }
 }
 
-/// The rows that may count, in order, appended to `rows`.
-pub(super) fn select(path: Path, products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
+/// The rows that may count, in order, appended to `rows`. As many are looked at as there are both products and lengths.
+pub(super) fn select(path: Path, products: &[i32], lengths: &[Lengths], look: FirstLook, rows: &mut Vec<u32>) {
     match path {
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 => {
             // SAFETY: as in `scan`.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                avx2::select(products, selection, rows);
+                avx2::select(products, lengths, look, rows);
             }
         }
         #[cfg(target_arch = "x86_64")]
@@ -324,13 +310,34 @@ pub(super) fn select(path: Path, products: &[i32], selection: Selection<'_>, row
             // SAFETY: as in `scan`.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
-                avx512::select(products, selection, rows);
+                avx512::select(products, lengths, look, rows);
             }
         }
-        _ => selection.select(products, rows, portable::all, |products, lengths| {
-            portable::each(products, lengths, selection.look)
-        }),
+        _ => select_words(products, lengths, look, rows, |products, lengths| portable::word(products, lengths, look)),
     }
+}
+
+/// [`select`] by words: `word` has a bit for each row that is reached.
+#[inline(always)]
+fn select_words(
+    products: &[i32],
+    lengths: &[Lengths],
+    look: FirstLook,
+    rows: &mut Vec<u32>,
+    word: impl Fn(&[i32; WORD], &[Lengths; WORD]) -> u32,
+) {
+    let (words, rest) = products.as_chunks::<WORD>();
+    let (lengths, lengths_of_rest) = lengths.as_chunks::<WORD>();
+    for (n, (products, lengths)) in words.iter().zip(lengths).enumerate() {
+        push_set(word(products, lengths), n * WORD, rows);
+    }
+    push_set(portable::word(rest, lengths_of_rest, look), words.len() * WORD, rows);
+}
+
+/// Two numbers of 16 bits in one of 32, the first in its low half.
+#[cfg(target_arch = "x86_64")]
+fn pair(first: i16, second: i16) -> i32 {
+    i32::from(second) << 16 | i32::from(first.cast_unsigned())
 }
 
 /// Pushes `first` and the place of each bit that is set.
@@ -344,7 +351,7 @@ fn push_set(mut bits: u32, first: usize, rows: &mut Vec<u32>) {
 }
 
 mod portable {
-    use super::{BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, STRIDE};
+    use super::{BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths};
 
     /// Lines whose products fit 16-bit sums: of each, two of at most 15 x 127, 30,480 in all.
     const LINES: usize = 8;
@@ -404,14 +411,8 @@ mod portable {
         codes.as_chunks::<BYTES>().0.iter().zip(probe.chunks_exact(GROUP)).map(group).sum()
     }
 
-    /// A bit for each product that is at least `need`.
-    #[expect(clippy::cast_precision_loss, reason = "as `FirstLook::reached`")]
-    pub fn all(products: &[i32; STRIDE], need: f32) -> u32 {
-        products.iter().rev().fold(0, |bits, &product| bits << 1 | u32::from(product as f32 >= need))
-    }
-
-    /// A bit for each of at most [`STRIDE`] rows that may count.
-    pub fn each(products: &[i32], lengths: &[Lengths], look: FirstLook) -> u32 {
+    /// A bit for each of at most [`super::WORD`] rows that may count.
+    pub fn word(products: &[i32], lengths: &[Lengths], look: FirstLook) -> u32 {
         let rows = products.iter().zip(lengths).rev();
         rows.fold(0, |bits, (&product, &lengths)| bits << 1 | u32::from(look.reached(product, lengths)))
     }
@@ -421,15 +422,15 @@ mod portable {
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx2 {
     use super::{
-        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, STRIDE, Selection,
+        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, WORD, pair,
+        select_words,
     };
     use std::arch::x86_64::{
-        __m128i, __m256, __m256i, _CMP_GE_OQ, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm_loadu_si128,
-        _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
-        _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
-        _mm256_maddubs_epi16, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16,
-        _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_srli_epi16,
-        _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_si256, _mm256_sub_ps,
+        __m128i, __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_hadd_epi32, _mm_loadu_si128, _mm256_add_epi16,
+        _mm256_add_epi32, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+        _mm256_cmpgt_epi32, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+        _mm256_movemask_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32,
+        _mm256_setzero_si256, _mm256_sllv_epi32, _mm256_srli_epi16, _mm256_srlv_epi32, _mm256_storeu_si256,
     };
 
     /// Bytes of a register.
@@ -438,6 +439,11 @@ mod avx2 {
     const LINES: usize = 4;
     /// Groups of which the same holds.
     const GROUPS: usize = 4;
+    /// Registers of a line.
+    const HALVES: usize = LINE_BYTES / BYTES;
+
+    /// The products of a block's rows, in order.
+    type Block = [__m256i; HALVES];
 
     /// Codes of four bits as bytes 0 to 15.
     #[derive(Clone, Copy)]
@@ -458,6 +464,11 @@ mod avx2 {
         let both = load(codes);
         let mask = _mm256_set1_epi8(15);
         Halves { low: _mm256_and_si256(both, mask), high: _mm256_and_si256(_mm256_srli_epi16::<4>(both), mask) }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn unpack_line(line: &[u8]) -> [Halves; HALVES] {
+        [unpack(line), unpack(&line[BYTES..])]
     }
 
     /// Sixteen sums of four products; no saturation, as 2 x 15 x 127 < 2^15.
@@ -487,37 +498,84 @@ mod avx2 {
         Halves { low: _mm256_set1_epi32(low), high: _mm256_set1_epi32(high) }
     }
 
+    /// So many blocks at once that one probe reads in as many places, as in `avx512`; several probes need the registers.
     #[target_feature(enable = "avx2")]
-    pub fn scan<const P: usize>(heads: &[u8], probes: [&[i8]; P], mut out: [&mut [i32]; P]) {
+    pub fn scan<const P: usize>(heads: &[u8], probes: [&[i8]; P], out: [&mut [i32]; P]) {
+        if P == 1 {
+            scan_blocks::<P, 4>(heads, probes, out);
+        } else {
+            scan_blocks::<P, 1>(heads, probes, out);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn scan_blocks<const P: usize, const B: usize>(heads: &[u8], probes: [&[i8]; P], mut out: [&mut [i32]; P]) {
         let block_bytes = probes[0].len() / 2 * BLOCK_ROWS;
-        let probes = probes.map(|probe| probe.as_chunks::<LINE>().0);
-        for (n, block) in heads.chunks_exact(block_bytes).enumerate() {
-            for half in 0..LINE_BYTES / BYTES {
-                let rows = n * BLOCK_ROWS + half * (BYTES / CELL_BYTES);
-                let totals = half_block(&block[half * BYTES..], probes);
-                for (out, total) in out.iter_mut().zip(totals) {
-                    let out = &mut out[rows..rows + BYTES / CELL_BYTES];
+        let probes = probes.map(|probe| probe.as_chunks::<LINE>().0.as_chunks::<LINES>().0);
+        let blocks = out[0].len() / BLOCK_ROWS;
+        let apart = blocks / B;
+        for first in 0..apart {
+            // (A closure would not be compiled for these instructions and cost a call.)
+            let mut some: [&[u8]; B] = [&[]; B];
+            for (b, block) in some.iter_mut().enumerate() {
+                *block = &heads[(first + b * apart) * block_bytes..][..block_bytes];
+            }
+            put(block_products(some, probes), first, apart, &mut out);
+        }
+        for block in B * apart..blocks {
+            put(block_products([&heads[block * block_bytes..][..block_bytes]], probes), block, 1, &mut out);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn put<const P: usize, const B: usize>(
+        products: [[Block; B]; P],
+        first: usize,
+        apart: usize,
+        out: &mut [&mut [i32]; P],
+    ) {
+        for (out, products) in out.iter_mut().zip(products) {
+            for (b, products) in products.into_iter().enumerate() {
+                let rows = (first + b * apart) * BLOCK_ROWS;
+                let (halves, _) = out[rows..rows + BLOCK_ROWS].as_chunks_mut::<{ BYTES / CELL_BYTES }>();
+                for (out, products) in halves.iter_mut().zip(products) {
                     // SAFETY: eight products of 32 bits have 32 bytes; the store needs no alignment.
-                    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), total) };
+                    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), products) };
                 }
             }
         }
     }
 
-    /// Products of eight rows, of which the first byte of `cells` begins; every second register of a block is theirs.
+    /// Products of each probe with each of the blocks.
     #[target_feature(enable = "avx2")]
-    fn half_block<const P: usize>(cells: &[u8], probes: [&[[i8; LINE]]; P]) -> [__m256i; P] {
-        let mut totals = [_mm256_setzero_si256(); P];
-        for first in (0..probes[0].len()).step_by(LINES) {
-            let mut sums = [_mm256_setzero_si256(); P];
-            for line in first..(first + LINES).min(probes[0].len()) {
-                let codes = unpack(&cells[line * LINE_BYTES..]);
-                for (sums, probe) in sums.iter_mut().zip(&probes) {
-                    *sums = _mm256_add_epi16(*sums, products(codes, repeated(&probe[line])));
+    fn block_products<const P: usize, const B: usize>(
+        blocks: [&[u8]; B],
+        probes: [&[[[i8; LINE]; LINES]]; P],
+    ) -> [[Block; B]; P] {
+        let mut totals = [[[_mm256_setzero_si256(); HALVES]; B]; P];
+        for n in 0..probes[0].len() {
+            let mut lines: [&[u8]; B] = [&[]; B];
+            for b in 0..B {
+                lines[b] = &blocks[b][n * LINES * LINE_BYTES..][..LINES * LINE_BYTES];
+            }
+            let mut sums = [[[_mm256_setzero_si256(); HALVES]; B]; P];
+            for line in 0..LINES {
+                for b in 0..B {
+                    let codes = unpack_line(&lines[b][line * LINE_BYTES..]);
+                    for p in 0..P {
+                        let probe = repeated(&probes[p][n][line]);
+                        for half in 0..HALVES {
+                            sums[p][b][half] = _mm256_add_epi16(sums[p][b][half], products(codes[half], probe));
+                        }
+                    }
                 }
             }
-            for (total, sums) in totals.iter_mut().zip(sums) {
-                *total = _mm256_add_epi32(*total, widen(sums));
+            for p in 0..P {
+                for b in 0..B {
+                    for half in 0..HALVES {
+                        totals[p][b][half] = _mm256_add_epi32(totals[p][b][half], widen(sums[p][b][half]));
+                    }
+                }
             }
         }
         totals
@@ -554,46 +612,31 @@ mod avx2 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub fn select(products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
-        let all = |products: &[i32; STRIDE], need| at_least(products, |_| _mm256_set1_ps(need));
-        let each = |products: &[i32; STRIDE], lengths: &[Lengths; STRIDE]| {
-            at_least(products, |eight| needs(&lengths[8 * eight..], selection.look))
-        };
-        selection.select(products, rows, all, each);
-    }
-
-    /// A bit for each product that is at least what `need` gives for its eight.
-    #[target_feature(enable = "avx2")]
-    fn at_least(products: &[i32; STRIDE], need: impl Fn(usize) -> __m256) -> u32 {
-        let mut bits = 0;
-        for (n, products) in products.chunks_exact(8).enumerate() {
-            let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_cvtepi32_ps(load(products)), need(n));
-            bits |= _mm256_movemask_ps(reached).cast_unsigned() << (8 * n);
-        }
-        bits
-    }
-
-    /// [`FirstLook::need`] of eight rows, with the same roundings.
-    #[target_feature(enable = "avx2")]
-    fn needs(lengths: &[Lengths], look: FirstLook) -> __m256 {
-        // The residual in the low half of 32 bits, what is outside in the high one.
-        let both = load(lengths);
-        let residual = _mm256_cvtepi32_ps(_mm256_and_si256(both, _mm256_set1_epi32(0xffff)));
-        let outside = _mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(both));
-        let need = _mm256_sub_ps(_mm256_set1_ps(look.least), _mm256_mul_ps(_mm256_set1_ps(look.head_weight), residual));
-        _mm256_sub_ps(need, _mm256_mul_ps(_mm256_set1_ps(look.tail_weight), outside))
+    pub fn select(products: &[i32], lengths: &[Lengths], look: FirstLook, rows: &mut Vec<u32>) {
+        let weights = _mm256_set1_epi32(pair(look.residual_weight, look.outside_weight));
+        let least = _mm256_set1_epi32(look.least);
+        let shift = _mm256_set1_epi32(look.shift.cast_signed());
+        select_words(products, lengths, look, rows, |products, lengths| {
+            let mut below = 0;
+            for eight in 0..WORD / 8 {
+                let products = _mm256_sllv_epi32(load(&products[8 * eight..]), shift);
+                let sums = _mm256_add_epi32(products, _mm256_madd_epi16(load(&lengths[8 * eight..]), weights));
+                let signs = _mm256_castsi256_ps(_mm256_cmpgt_epi32(least, sums));
+                below |= _mm256_movemask_ps(signs).cast_unsigned() << (8 * eight);
+            }
+            !below
+        });
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx512 {
-    use super::{BLOCK_ROWS, CELL_BYTES, FirstLook, LINE, LINE_BYTES, Lengths, STRIDE, Selection};
+    use super::{BLOCK_ROWS, CELL_BYTES, FirstLook, LINE, LINE_BYTES, Lengths, WORD, pair, select_words};
     use std::arch::x86_64::{
-        __m512, __m512i, _CMP_GE_OQ, _mm512_add_epi32, _mm512_and_si512, _mm512_andnot_si512, _mm512_cmp_ps_mask,
-        _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8,
-        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_srli_epi32,
-        _mm512_storeu_si512, _mm512_sub_ps,
+        __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_and_si512, _mm512_andnot_si512, _mm512_cmpge_epi32_mask,
+        _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi8, _mm512_set1_epi32,
+        _mm512_setzero_si512, _mm512_sll_epi32, _mm512_srai_epi32, _mm512_storeu_si512,
     };
 
     /// Bytes of a register.
@@ -691,33 +734,19 @@ mod avx512 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub fn select(products: &[i32], selection: Selection<'_>, rows: &mut Vec<u32>) {
-        let all = |products: &[i32; STRIDE], need| at_least(products, |_| _mm512_set1_ps(need));
-        let each = |products: &[i32; STRIDE], lengths: &[Lengths; STRIDE]| {
-            at_least(products, |sixteen| needs(&lengths[16 * sixteen..], selection.look))
-        };
-        selection.select(products, rows, all, each);
-    }
-
-    /// A bit for each product that is at least what `need` gives for its sixteen.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn at_least(products: &[i32; STRIDE], need: impl Fn(usize) -> __m512) -> u32 {
-        let reached = |n: usize| {
-            let products = _mm512_cvtepi32_ps(load(&products[16 * n..]));
-            u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(products, need(n)))
-        };
-        reached(1) << 16 | reached(0)
-    }
-
-    /// [`FirstLook::need`] of sixteen rows, with the same roundings.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn needs(lengths: &[Lengths], look: FirstLook) -> __m512 {
-        // The residual in the low half of 32 bits, what is outside in the high one.
-        let both = load(lengths);
-        let residual = _mm512_cvtepi32_ps(_mm512_and_si512(both, _mm512_set1_epi32(0xffff)));
-        let outside = _mm512_cvtepi32_ps(_mm512_srli_epi32::<16>(both));
-        let need = _mm512_sub_ps(_mm512_set1_ps(look.least), _mm512_mul_ps(_mm512_set1_ps(look.head_weight), residual));
-        _mm512_sub_ps(need, _mm512_mul_ps(_mm512_set1_ps(look.tail_weight), outside))
+    pub fn select(products: &[i32], lengths: &[Lengths], look: FirstLook, rows: &mut Vec<u32>) {
+        let weights = _mm512_set1_epi32(pair(look.residual_weight, look.outside_weight));
+        let least = _mm512_set1_epi32(look.least);
+        let shift = _mm_cvtsi32_si128(look.shift.cast_signed());
+        select_words(products, lengths, look, rows, |products, lengths| {
+            let mut reached = 0;
+            for half in 0..WORD / 16 {
+                let products = _mm512_sll_epi32(load(&products[16 * half..]), shift);
+                let sums = _mm512_add_epi32(products, _mm512_madd_epi16(load(&lengths[16 * half..]), weights));
+                reached |= u32::from(_mm512_cmpge_epi32_mask(sums, least)) << (16 * half);
+            }
+            reached
+        });
     }
 }
 

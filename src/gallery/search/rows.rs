@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use super::best::{Best, Scored};
 use super::chunk::{CHUNK_ROWS, Chunk, Codes, Residence};
 use super::codec::Codec;
-use super::scan::{BestOfEach, Findings, Pair, Scan, Wanted, chunks_together, read_vector};
+use super::scan::{BestOfEach, Findings, Scan, Wanted, chunks_together, read_vector};
 use super::slots::{Owner, Slots, Unreadable};
 use super::{Footprint, Means};
 use crate::gallery::FaceId;
@@ -451,34 +451,44 @@ impl<Id: Owner> Rows<Id> {
         })
     }
 
-    /// Every pair of rows at or above `cosine_min`, each once: best first, then by the owners.
+    /// The best `limit` pairs of rows at or above `cosine_min`, each once: best first, then by the owners. After each
+    /// chunk, `progress` is told which share of all comparisons is done, 0 to 1.
     ///
     /// # Errors
     /// As [`Rows::search`].
-    pub(in crate::gallery) fn pairs(&self, cosine_min: f32) -> Result<Vec<Pair<Id>>, Unreadable> {
+    pub(in crate::gallery) fn pairs(
+        &self,
+        cosine_min: f32,
+        limit: usize,
+        progress: &(dyn Fn(f64) + Sync),
+    ) -> Result<Vec<Scored<(Id, Id)>>, Unreadable> {
         let list = self.list();
         let chunks: Vec<&Shared<Id>> = list.iter().flatten().collect();
-        let next = AtomicUsize::new(0);
+        let (next, left) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let all = chunks.len() * (chunks.len() + 1) / 2;
         let work = |_: &()| {
-            let mut found = Vec::new();
+            let mut best = Best::new(cosine_min, limit);
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(chunk) = chunks.get(at) else { return Ok(found) };
-                found.append(&mut self.pairs_of(chunk, &chunks[at..], cosine_min)?);
+                let Some(chunk) = chunks.get(at) else { return Ok(best) };
+                best = self.pairs_of(chunk, &chunks[at..], best)?;
+                let done = chunks.len() - at + left.fetch_add(chunks.len() - at, Ordering::Relaxed);
+                progress(done as f64 / all as f64);
             }
         };
         let threads = self.threads_for(chunks.len() * chunks.len() * CHUNK_ROWS);
         let found: Result<Vec<_>, _> = in_parallel(&vec![(); threads], work).into_iter().collect();
-        let mut pairs: Vec<Pair<Id>> = found?.concat();
-        pairs.sort_unstable_by(|a, b| {
-            b.cosine.total_cmp(&a.cosine).then_with(|| (&a.first, &a.second).cmp(&(&b.first, &b.second)))
-        });
-        Ok(pairs)
+        Ok(found?.into_iter().reduce(Best::merge).map(Best::into_sorted).unwrap_or_default())
     }
 
     /// Pairs of a row of `own` with a later row of it or any row of the chunks after it, `own` being the first of
-    /// `chunks`.
-    fn pairs_of(&self, own: &Shared<Id>, chunks: &[&Shared<Id>], cosine_min: f32) -> Result<Vec<Pair<Id>>, Unreadable> {
+    /// `chunks`, beside those that were found before.
+    fn pairs_of(
+        &self,
+        own: &Shared<Id>,
+        chunks: &[&Shared<Id>],
+        best: Best<(Id, Id)>,
+    ) -> Result<Best<(Id, Id)>, Unreadable> {
         let mut rows = Vec::new();
         {
             let own = read(own);
@@ -490,13 +500,13 @@ impl<Id: Owner> Rows<Id> {
             }
         }
         let probes: Vec<&[f32]> = rows.iter().map(|row| row.vector.as_slice()).collect();
-        let mut findings = Pairs { cosine_min, probes: &rows, same_chunk: true, found: Vec::new() };
+        let mut findings = Pairs { probes: &rows, same_chunk: true, best };
         let mut scan = Scan::new(self.means.path, &probes, self.outside.as_deref());
         for chunk in chunks {
             scan.look(&[read(chunk)], &mut findings)?;
             findings.same_chunk = false;
         }
-        Ok(findings.found)
+        Ok(findings.best)
     }
 
     /// Fills rows from what was kept outside, while nobody else writes.
@@ -568,16 +578,15 @@ struct ProbeRow<Id> {
 
 /// Pairs of the probes' owners with those of the rows.
 struct Pairs<'a, Id> {
-    cosine_min: f32,
     probes: &'a [ProbeRow<Id>],
     /// In the probes' own chunk only later rows count, so that each pair comes once.
     same_chunk: bool,
-    found: Vec<Pair<Id>>,
+    best: Best<(Id, Id)>,
 }
 
 impl<Id: Owner> Findings<Id> for Pairs<'_, Id> {
     fn cosine_min(&self, _: usize) -> f32 {
-        self.cosine_min
+        self.best.cosine_min()
     }
 
     fn wants(&self, probe: usize, row: usize, _: &Id) -> bool {
@@ -585,9 +594,11 @@ impl<Id: Owner> Findings<Id> for Pairs<'_, Id> {
     }
 
     fn offer(&mut self, probe: usize, owner: &Id, cosine: f32) {
-        let probe = &self.probes[probe];
-        let (first, second) = if probe.owner <= *owner { (&probe.owner, owner) } else { (owner, &probe.owner) };
-        self.found.push(Pair { first: first.clone(), second: second.clone(), cosine });
+        let mut pair = (self.probes[probe].owner.clone(), owner.clone());
+        if pair.1 < pair.0 {
+            std::mem::swap(&mut pair.0, &mut pair.1);
+        }
+        self.best.offer(cosine, &pair);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::best::Best;
 use super::chunk::{CHUNK_ROWS, Chunk, Codes};
 use super::codec::{Codec, CodedProbe, Products};
-use super::kernels::{self, BLOCK_ROWS, FirstLook, Path, Selection, TOGETHER};
+use super::kernels::{self, BLOCK_ROWS, FirstLook, Path, TOGETHER};
 use super::slots::{Owner, Slots, Unreadable};
 use crate::vision::cosines;
 
@@ -18,14 +18,6 @@ pub(in crate::gallery) struct Wanted<'a, Id> {
     pub(in crate::gallery) limit: usize,
     /// Candidates to pass over.
     pub(in crate::gallery) keep: Option<&'a (dyn Fn(&Id) -> bool + Sync)>,
-}
-
-/// Two enrolled vectors and how close they are.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::gallery) struct Pair<Id> {
-    pub(in crate::gallery) first: Id,
-    pub(in crate::gallery) second: Id,
-    pub(in crate::gallery) cosine: f32,
 }
 
 /// Where a pass puts what it finds.
@@ -223,8 +215,7 @@ impl<'a> Scan<'a> {
         let Self { path, products, rows, pairs, selected, .. } = self;
         let products = &products[place][..codes.rows()];
         rows.clear();
-        let selection = Selection { look, lengths: codes.lengths(), strides: codes.stride_lengths() };
-        kernels::select(*path, products, selection, rows);
+        kernels::select(*path, products, codes.lengths(), look, rows);
         for row in rows.iter().map(|&row| row as usize) {
             codes.prefetch_record(row);
             selected.push(Selected { pair: pairs.len() - 1, row, product: products[row] });
