@@ -299,8 +299,8 @@ impl CodedProbe {
         if cosine_min <= -1.0 {
             return FirstLook::ALL;
         }
-        // As many bits after the point as 32 bits have room for. A probe of which next to nothing lies in the head has
-        // weights beyond all numbers, and no need of products.
+        // As many bits after the point as 32 bits have room for. Of a probe that has next to nothing in the head the
+        // weights leave 16 bits: then everything is looked at again.
         (0..=SHIFT_MAX).rev().find_map(|shift| self.first_look_by(cosine_min, shift)).unwrap_or(FirstLook::ALL)
     }
 

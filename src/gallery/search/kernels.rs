@@ -131,9 +131,7 @@ impl Path {
                 })
             })
     }
-}
 
-impl Path {
     /// Rows that it selects of some with products and lengths of every size.
     fn selected(self) -> Vec<u32> {
         let products: Vec<i32> = (0..100).map(|n| spread(n, 1 << 20).cast_signed() - (1 << 19)).collect();
