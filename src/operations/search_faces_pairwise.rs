@@ -35,6 +35,8 @@ pub struct Output {
     pub faces: u64,
     /// The threshold that was applied, percent.
     pub threshold: f32,
+    /// Most pairs that were told: with as many, there may be more.
+    pub pairs_max: usize,
     /// How many pairs would be found if no two faces were of one person; `None` where the network has no calibration.
     pub expected_false: Option<StatedRate>,
 }
@@ -115,5 +117,6 @@ fn run(
         high: fmr.high * compared,
         ..fmr
     };
-    Ok(Output { pairs: found, faces, threshold, expected_false: calibration.fmr(search.cosine_min).map(times) })
+    let expected_false = calibration.fmr(search.cosine_min).map(times);
+    Ok(Output { pairs: found, faces, threshold, pairs_max: limit, expected_false })
 }

@@ -80,8 +80,10 @@ fn row(pair: &Duplicate) -> Vec<String> {
 /// What was compared and found, and how much of it may be chance.
 fn in_words(found: &Output) -> String {
     let compared = found.faces * found.faces.saturating_sub(1) / 2;
+    let all = found.pairs.len() < found.pairs_max;
     let told = format!(
-        "{} of {} pairs of {} faces at {} % or above",
+        "{}{} of {} pairs of {} faces at {} % or above",
+        if all { "" } else { "the closest " },
         count(found.pairs.len() as u64),
         count(compared),
         count(found.faces),
@@ -138,12 +140,15 @@ mod tests {
 
     #[test]
     fn pairs_are_told_beside_what_chance_makes() {
-        let found = |expected_false| Output { pairs: Vec::new(), faces: 1000, threshold: 99.0, expected_false };
+        let found =
+            |expected_false| Output { pairs: Vec::new(), faces: 1000, threshold: 99.0, pairs_max: 7, expected_false };
         let rate = |rate, low, source| Some(StatedRate { rate, low, high: 3.0, source });
         let told = "0 of 499,500 pairs of 1,000 faces at 99 % or above; if all were different people, expect ";
         assert_eq!(in_words(&found(rate(0.5, 0.0, RateSource::Counted))), format!("{told}at most 3.0"));
         let tail = in_words(&found(rate(0.5, 0.25, RateSource::Tail)));
         assert_eq!(tail, format!("{told}0.5 (0.2 to 3.0; extrapolated)"));
         assert!(in_words(&found(None)).ends_with("the network has no calibration"));
+        let closest = in_words(&Output { pairs_max: 0, ..found(None) });
+        assert!(closest.starts_with("the closest 0 of 499,500 pairs"), "{closest}");
     }
 }

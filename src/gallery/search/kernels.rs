@@ -296,19 +296,11 @@ impl FirstLook {
 pub(super) fn select(path: Path, products: &[i32], lengths: &[Lengths], look: FirstLook, rows: &mut Vec<u32>) {
     match path {
         #[cfg(target_arch = "x86_64")]
-        Path::Avx2 => {
-            // SAFETY: as in `scan`.
+        Path::Avx2 | Path::Avx512Vnni => {
+            // SAFETY: as in `scan`; both paths have AVX2.
             #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
             unsafe {
                 avx2::select(products, lengths, look, rows);
-            }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Path::Avx512Vnni => {
-            // SAFETY: as in `scan`.
-            #[expect(unsafe_code, reason = "instructions that not every x86-64 processor has")]
-            unsafe {
-                avx512::select(products, lengths, look, rows);
             }
         }
         _ => select_words(products, lengths, look, rows, |products, lengths| portable::word(products, lengths, look)),
@@ -330,12 +322,6 @@ fn select_words(
         push_set(word(products, lengths), n * WORD, rows);
     }
     push_set(portable::word(rest, lengths_of_rest, look), words.len() * WORD, rows);
-}
-
-/// Two numbers of 16 bits in one of 32, the first in its low half.
-#[cfg(target_arch = "x86_64")]
-fn pair(first: i16, second: i16) -> i32 {
-    i32::from(second) << 16 | i32::from(first.cast_unsigned())
 }
 
 /// Pushes `first` and the place of each bit that is set.
@@ -420,7 +406,7 @@ mod portable {
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx2 {
     use super::{
-        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, WORD, pair,
+        BLOCK_ROWS, CELL_BYTES, FINE_BYTES, FirstLook, GROUP, GROUP_BYTES, LINE, LINE_BYTES, Lengths, WORD,
         select_words,
     };
     use std::arch::x86_64::{
@@ -611,7 +597,9 @@ mod avx2 {
 
     #[target_feature(enable = "avx2")]
     pub fn select(products: &[i32], lengths: &[Lengths], look: FirstLook, rows: &mut Vec<u32>) {
-        let weights = _mm256_set1_epi32(pair(look.residual_weight, look.outside_weight));
+        // Both in 32 bits, as lengths lie.
+        let weights = i32::from(look.outside_weight) << 16 | i32::from(look.residual_weight.cast_unsigned());
+        let weights = _mm256_set1_epi32(weights);
         let least = _mm256_set1_epi32(look.least);
         let shift = _mm256_set1_epi32(look.shift.cast_signed());
         select_words(products, lengths, look, rows, |products, lengths| {
@@ -630,11 +618,10 @@ mod avx2 {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector loads and stores by pointer; each block says why it is within bounds")]
 mod avx512 {
-    use super::{BLOCK_ROWS, CELL_BYTES, FirstLook, LINE, LINE_BYTES, Lengths, WORD, pair, select_words};
+    use super::{BLOCK_ROWS, CELL_BYTES, LINE, LINE_BYTES};
     use std::arch::x86_64::{
-        __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_and_si512, _mm512_andnot_si512, _mm512_cmpge_epi32_mask,
-        _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi8, _mm512_set1_epi32,
-        _mm512_setzero_si512, _mm512_sll_epi32, _mm512_srai_epi32, _mm512_storeu_si512,
+        __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_andnot_si512, _mm512_dpbusd_epi32, _mm512_loadu_si512,
+        _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_storeu_si512,
     };
 
     /// Bytes of a register.
@@ -729,22 +716,6 @@ mod avx512 {
             }
         }
         low
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub fn select(products: &[i32], lengths: &[Lengths], look: FirstLook, rows: &mut Vec<u32>) {
-        let weights = _mm512_set1_epi32(pair(look.residual_weight, look.outside_weight));
-        let least = _mm512_set1_epi32(look.least);
-        let shift = _mm_cvtsi32_si128(look.shift.cast_signed());
-        select_words(products, lengths, look, rows, |products, lengths| {
-            let mut reached = 0;
-            for half in 0..WORD / 16 {
-                let products = _mm512_sll_epi32(load(&products[16 * half..]), shift);
-                let sums = _mm512_add_epi32(products, _mm512_madd_epi16(load(&lengths[16 * half..]), weights));
-                reached |= u32::from(_mm512_cmpge_epi32_mask(sums, least)) << (16 * half);
-            }
-            reached
-        });
     }
 }
 
